@@ -1,0 +1,50 @@
+# The two commands: `make reproduce` runs the study's sample, `make test` checks the project. Both make .venv first.
+
+PYTHON ?= python3.11
+# Where torch comes from. The default has the CPU build: the plain package index would bring gigabytes of CUDA.
+# With a GPU: make env TORCH_INDEX=https://download.pytorch.org/whl/cu130
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+CORES ?= all
+
+BIN := .venv/bin
+READY := .venv/.made-from-lock
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help env reproduce lint test test-full
+
+help:
+	@echo "make reproduce   .venv from the lock file, then every figure and table of the sample (minutes)"
+	@echo "make test        lint, unit tests and one tiny run of the workflow"
+	@echo "make test-full   the tests that take longer: repeats, kills, stand-ins"
+	@echo "make lint        format, style, types and workflow checks alone"
+	@echo "make env         .venv alone (TORCH_INDEX=... for a CUDA build of torch)"
+
+env: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@echo "Making .venv with $(PYTHON) from requirements.lock (a minute or two) ..."
+	@$(PYTHON) -m venv --clear .venv
+	@grep -v '^torch==' requirements.lock > .venv/without-torch.txt
+	@$(PIP) --no-deps -r .venv/without-torch.txt
+	@echo "Installing torch from $(TORCH_INDEX) ..."
+	@$(PIP) --retries 1 --index-url $(TORCH_INDEX) $$(grep '^torch==' requirements.lock)
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo ".venv is ready."
+
+reproduce: env
+	@echo "Running the sample: snakemake --cores $(CORES)"
+	@$(BIN)/snakemake --cores $(CORES)
+
+lint: env
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+test: lint
+	$(BIN)/pytest -m "not slow" -n 2
+
+test-full: env
+	$(BIN)/pytest -m slow

@@ -1,0 +1,50 @@
+"""Why do graph networks trained on many properties at once lose to single-property models?
+
+    snakemake --cores all                                        the sample: minutes, no network
+    snakemake --cores all --configfile config/paper.yaml         the study on QM8 (and Materials Project)
+    snakemake --cores all figures/sample/spectral_density.pdf    one figure
+
+The path of the data: download or sample -> graphs -> split -> train -> evaluate, curvature -> tables -> notebooks.
+"""
+
+
+# A config file given on the command line replaces the default one; it is never merged into it.
+if "run" not in config:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/curvature.smk"
+include: "workflow/rules/paper.smk"
+
+
+rule all:
+    """Every figure and table of the run."""
+    default_target: True
+    input:
+        all_figures(),
+        all_tables(),
+
+
+rule figures:
+    """Every figure of the run."""
+    input:
+        all_figures(),
+
+
+rule tables:
+    """Every table of the run."""
+    input:
+        all_tables(),
+
+
+onstart:
+    print(banner())
+
+
+onsuccess:
+    print(closing_message())

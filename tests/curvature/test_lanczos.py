@@ -1,0 +1,87 @@
+"""Lanczos on matrices with known spectra and on the network's dense Hessian."""
+
+import numpy as np
+import pytest
+import torch
+from curvature_problem import network_problem, rotated
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from curvature_mtl.curvature.lanczos import lanczos
+from curvature_mtl.curvature.trace import rademacher
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(spectrum=st.lists(st.integers(-9, 9), min_size=1, max_size=20), scale=st.sampled_from([1e-12, 1.0, 1e12]))
+def test_ends_at_the_invariant_subspace_with_the_distinct_eigenvalues(spectrum: list[int], scale: float) -> None:
+    eigenvalues = scale * torch.tensor(spectrum, dtype=torch.float64)
+    run = lanczos(torch.diag(eigenvalues), torch.ones(len(spectrum)), steps=30)
+    distinct, counts = np.unique(spectrum, return_counts=True)
+    np.testing.assert_allclose(run.ritz_values, scale * distinct, atol=1e-10 * scale)
+    np.testing.assert_allclose(run.weights, counts / len(spectrum), atol=1e-10)
+    assert run.residuals.max() <= 1e-10 * scale
+
+
+def test_an_eigenvector_as_start_takes_one_step() -> None:
+    matrix = torch.diag(torch.tensor([3.0, 1.0, 2.0], dtype=torch.float64))
+    run = lanczos(matrix, torch.tensor([0.0, 0.0, 5.0]), steps=3)
+    assert run.alphas.tolist() == [2.0]
+    assert run.betas.tolist() == [0.0]
+
+
+def test_rounding_noise_is_not_taken_for_a_direction() -> None:
+    matrix = rotated(torch.tensor([-2.0, 0.5, 1.0, 3.0]).repeat(10), 3)
+    run = lanczos(matrix, rademacher(40, 1, seed=0)[0], steps=20)
+    np.testing.assert_allclose(run.ritz_values, [-2, 0.5, 1, 3], atol=1e-12)
+    assert run.betas[-1] < 1e-12
+
+
+@pytest.mark.parametrize("size", [1.0, 1e7])
+def test_no_copies_of_outliers(size: float) -> None:
+    outliers = torch.tensor([100 * size, 50.0, -30.0])
+    matrix = rotated(torch.cat([outliers, torch.linspace(-1, 1, 197)]), 0)
+    run = lanczos(matrix, torch.ones(200), steps=120)
+    found = run.ritz_values[np.abs(run.ritz_values) > 1.5]
+    np.testing.assert_allclose(found, [-30, 50, 100 * size], rtol=1e-12 * size)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 12])
+def test_quadrature_is_exact_up_to_degree_2m_minus_1(steps: int) -> None:
+    matrix = rotated(torch.linspace(-1, 1, 40), 1)
+    v = rademacher(40, 1, seed=3)[0]
+    run = lanczos(matrix, v, steps)
+    for degree in range(2 * steps):
+        moment = float(v @ torch.linalg.matrix_power(matrix, degree) @ v) / 40
+        assert run.weights @ run.ritz_values**degree == pytest.approx(moment, abs=1e-13)
+
+
+def test_an_eigenvalue_lies_within_each_residual() -> None:
+    problem = network_problem()
+    eigenvalues = torch.linalg.eigvalsh(problem.dense).numpy()
+    run = lanczos(problem.operator(), rademacher(len(eigenvalues), 1, seed=0)[0], steps=12)
+    distances = np.abs(run.ritz_values[:, None] - eigenvalues[None, :]).min(axis=1)
+    assert run.residuals.max() > 1e-4
+    assert (distances <= run.residuals + 1e-12).all()
+
+
+def test_weights_sum_to_one_and_shapes_agree() -> None:
+    problem = network_problem()
+    run = lanczos(problem.dense, rademacher(len(problem.dense), 1, seed=1)[0], steps=7)
+    shapes = {array.shape for array in (run.alphas, run.betas, run.ritz_values, run.weights, run.residuals)}
+    assert shapes == {(7,)}
+    assert (np.diff(run.ritz_values) > 0).all()
+    assert run.weights.sum() == pytest.approx(1, abs=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "start", "steps", "reason"),
+    [
+        (torch.eye(2, dtype=torch.float64), torch.ones(2), 0, "at least 1 step"),
+        (torch.eye(2, dtype=torch.float64), torch.zeros(2), 1, "other than zero"),
+        (torch.full((2, 2), torch.nan, dtype=torch.float64), torch.ones(2), 2, "step 1: the product is not finite"),
+    ],
+)
+def test_errors(matrix: Tensor, start: Tensor, steps: int, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        lanczos(matrix, start, steps)

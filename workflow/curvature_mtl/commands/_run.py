@@ -1,0 +1,65 @@
+"""What every command shares: a log file beside the terminal, and errors that speak to the user."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from curvature_mtl.errors import UserError
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Return an argument parser with the option `--log` that every command has."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    made.add_argument("--log", type=Path, help="file for the log; errors go to the terminal, too")
+    return made
+
+
+def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> None:
+    """Call `main`; a `UserError` becomes one line and exit code 1, anything else a traceback in the log as well."""
+    _log_to(arguments.log)
+    try:
+        main(arguments)
+    except UserError as error:
+        logging.error("%s", error)
+        sys.exit(1)
+    except Exception:
+        logging.exception("unexpected failure; please report it with this log")
+        sys.exit(2)
+
+
+def add_identity(parser: argparse.ArgumentParser, model: str) -> None:
+    """Add the options that say what a table is about; `model` is `method` or `model`."""
+    for name in ("dataset", "split", model):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--seed", required=True, type=int)
+
+
+def identified(table: pd.DataFrame, arguments: argparse.Namespace, model: str) -> pd.DataFrame:
+    """Return the table with the columns dataset, split, `model` and seed in front."""
+    names = ["dataset", "split", model, "seed"]
+    return table.assign(**{name: getattr(arguments, name) for name in names})[[*names, *table.columns]]
+
+
+def use_one_thread() -> None:
+    """Make torch's sums independent of the number of cores: they differ between 1 and 2 threads."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+
+
+def _log_to(path: Path | None) -> None:
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setLevel(logging.WARNING if path else logging.INFO)
+    terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    handlers: list[logging.Handler] = [terminal]
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
+    logging.captureWarnings(True)

@@ -1,0 +1,36 @@
+"""Collect accuracy, Delta_m, and each task's gain or loss under MTL."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from curvature_mtl.commands import _run
+from curvature_mtl.files import read_json
+from curvature_mtl.reporting.accuracy import accuracy_table, delta_m_table, transfer_table
+from curvature_mtl.reporting.tables import data_note, write_csv_and_markdown
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Write accuracy, delta_m and transfer as CSV and Markdown."""
+    summaries = [read_json(path) for path in arguments.summaries]
+    units = {(s["dataset"], task["name"]): task["unit"] for s in summaries for task in s["tasks"]}
+    predictions = pd.concat([pd.read_parquet(path) for path in arguments.predictions], ignore_index=True)
+    accuracy = accuracy_table(predictions, units)
+    transfer = transfer_table(accuracy)
+    note = data_note(arguments.run, summaries)
+    for name, table, caption in (
+        ("accuracy", accuracy, "Mean absolute error on the test graphs, in each task's unit"),
+        ("delta_m", delta_m_table(transfer), "Mean change of MAE against the STL suite in percent; negative is a gain"),
+        ("transfer", transfer, "Change of each task's MAE under MTL against STL in percent; negative is a gain"),
+    ):
+        write_csv_and_markdown(arguments.folder / f"{name}.csv", table, caption, note)
+
+
+if __name__ == "__main__":
+    parser = _run.parser(__doc__)
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--predictions", required=True, nargs="+", type=Path)
+    parser.add_argument("--summaries", required=True, nargs="+", type=Path, help="dataset.json of each dataset")
+    parser.add_argument("--folder", required=True, type=Path, help="where the tables go")
+    _run.run(main, parser.parse_args())

@@ -1,0 +1,48 @@
+"""Collect the per-task curvature, Ritz values, and their rank correlation with the gain or loss under MTL."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from curvature_mtl.commands import _run
+from curvature_mtl.files import read_json, write_table
+from curvature_mtl.reporting.curvature_tables import curvature_against_transfer, rank_correlations
+from curvature_mtl.reporting.tables import data_note, write_csv_and_markdown
+
+CURVATURE_COLUMNS = (
+    ["dataset", "split", "model", "epoch", "task", "seed", "block", "operator", "loss", "n_graphs"]
+    + ["lambda_max", "lambda_min", "trace", "trace_se", "n_products"]
+)  # fmt: skip
+EXTREMAL_COLUMNS = (
+    ["dataset", "split", "model", "task", "seed"]
+    + ["lambda_max", "lambda_max_residual", "lambda_min", "lambda_min_residual"]
+)  # fmt: skip
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Write the curvature tables as CSV and Markdown, and the Ritz values as parquet."""
+    summaries = [read_json(path) for path in arguments.summaries]
+    note = data_note(arguments.run, summaries)
+    measured = pd.concat([pd.read_parquet(path) for path in arguments.curvature], ignore_index=True)
+    joined = curvature_against_transfer(measured, pd.read_csv(arguments.transfer))
+    for name, table, caption in (
+        ("curvature", measured[CURVATURE_COLUMNS], "Hessian of each task's mean squared error in the trunk"),
+        ("extremal_eigenvalues", measured[EXTREMAL_COLUMNS], "Extremal Ritz values with their residual norms"),
+        ("curvature_vs_transfer", joined, "Curvature of each task and its change of MAE under MTL, means over seeds"),
+        ("rank_correlation", rank_correlations(joined), "Rank correlation over tasks of curvature and change of MAE"),
+    ):
+        write_csv_and_markdown(arguments.folder / f"{name}.csv", table, caption, note)
+    ritz = pd.concat([pd.read_parquet(path) for path in arguments.ritz], ignore_index=True)
+    write_table(arguments.folder / "ritz_values.parquet", ritz)
+
+
+if __name__ == "__main__":
+    parser = _run.parser(__doc__)
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--curvature", required=True, nargs="+", type=Path, help="curvature of each model and part")
+    parser.add_argument("--ritz", required=True, nargs="+", type=Path, help="Ritz values of each model and part")
+    parser.add_argument("--transfer", required=True, type=Path, help="the transfer table")
+    parser.add_argument("--summaries", required=True, nargs="+", type=Path, help="dataset.json of each dataset")
+    parser.add_argument("--folder", required=True, type=Path, help="where the tables go")
+    _run.run(main, parser.parse_args())

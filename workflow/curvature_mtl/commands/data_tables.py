@@ -1,0 +1,42 @@
+"""Collect what each dataset is: its size, its rejects, its tasks with units and spread."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from curvature_mtl.commands import _run
+from curvature_mtl.files import read_json
+from curvature_mtl.reporting.tables import data_note, write_csv_and_markdown
+
+DATASET_COLUMNS = ["dataset", "source", "is_sample", "n_graphs", "n_rejected", "raw_sha256", "licence", "citation"]
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Write datasets and tasks as CSV and Markdown."""
+    summaries = [read_json(path) for path in arguments.summaries]
+    note = data_note(arguments.run, summaries)
+    tasks = [task_rows(s, pd.read_parquet(path)) for s, path in zip(summaries, arguments.graphs, strict=True)]
+    datasets = pd.DataFrame(summaries)[DATASET_COLUMNS]
+    write_csv_and_markdown(arguments.folder / "datasets.csv", datasets, "Datasets of the run", note)
+    write_csv_and_markdown(arguments.folder / "tasks.csv", pd.concat(tasks), "Tasks: labels, units and spread", note)
+
+
+def task_rows(summary: dict[str, Any], graphs: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a task: dataset, task, unit, n_labelled, mean, std, min, max."""
+    labels = graphs[[task["name"] for task in summary["tasks"]]]
+    table = labels.agg(["count", "mean", "std", "min", "max"]).T.rename(columns={"count": "n_labelled"})
+    table = table.astype({"n_labelled": int}).rename_axis("task").reset_index()
+    table.insert(0, "dataset", summary["dataset"])
+    table.insert(2, "unit", [task["unit"] for task in summary["tasks"]])
+    return table
+
+
+if __name__ == "__main__":
+    parser = _run.parser(__doc__)
+    parser.add_argument("--run", required=True)
+    parser.add_argument("--graphs", required=True, nargs="+", type=Path, help="graphs.parquet of each dataset")
+    parser.add_argument("--summaries", required=True, nargs="+", type=Path, help="dataset.json of each dataset")
+    parser.add_argument("--folder", required=True, type=Path, help="where the tables go")
+    _run.run(main, parser.parse_args())

@@ -1,0 +1,51 @@
+"""Predict the validation and test graphs with trained models, in the tasks' own units."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from curvature_mtl.commands import _run
+from curvature_mtl.files import write_table
+from curvature_mtl.graphs.batches import GraphTensors
+from curvature_mtl.graphs.store import GraphStore
+from curvature_mtl.training.fit import predict
+from curvature_mtl.training.model_files import TrainedModel, load_models
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Write one row a graph and task: dataset, split, method, seed, row, subset, task, target, prediction."""
+    _run.use_one_thread()
+    store = GraphStore.load(arguments.graphs)
+    split = pd.read_parquet(arguments.subsets)
+    held_out = np.flatnonzero(split["subset"] != "train")
+    graphs = GraphTensors(store)
+    tables = [
+        predictions(model, store, graphs, split, held_out) for file in arguments.models for model in load_models(file)
+    ]
+    write_table(arguments.output, _run.identified(pd.concat(tables, ignore_index=True), arguments, "method"))
+
+
+def predictions(
+    model: TrainedModel, store: GraphStore, graphs: GraphTensors, split: pd.DataFrame, held_out: np.ndarray
+) -> pd.DataFrame:
+    """Return predictions of one model's tasks for the graphs numbered `held_out`."""
+    predicted = model.standardiser.inverse(predict(model.network, graphs, torch.from_numpy(held_out)).double().numpy())
+    described = split.iloc[held_out][["row", "subset"]]
+    tables = []
+    for column, task in enumerate(model.tasks):
+        targets = store.targets[held_out, store.tasks.index(task)]
+        tables.append(described.assign(task=task, target=targets, prediction=predicted[:, column]))
+    return pd.concat(tables, ignore_index=True)
+
+
+if __name__ == "__main__":
+    parser = _run.parser(__doc__)
+    parser.add_argument("--graphs", required=True, type=Path, help="graph store")
+    parser.add_argument("--subsets", required=True, type=Path, help="subset of each graph")
+    _run.add_identity(parser, "method")
+    parser.add_argument("--models", required=True, nargs="+", type=Path, help="model files of one method and seed")
+    parser.add_argument("--output", required=True, type=Path)
+    _run.run(main, parser.parse_args())

@@ -1,0 +1,56 @@
+"""Train the STL suite or one MTL method for one seed; a killed training resumes from its last epoch."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from curvature_mtl.commands import _run
+from curvature_mtl.files import write_table
+from curvature_mtl.fingerprint import fingerprint
+from curvature_mtl.graphs.store import GraphStore
+from curvature_mtl.models.network import NetworkSettings
+from curvature_mtl.training.methods import MTL_METHODS, STL
+from curvature_mtl.training.model_files import save_models
+from curvature_mtl.training.settings import TrainingSettings
+from curvature_mtl.training.suite import Suite
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Train, then write the models and their history."""
+    _run.use_one_thread()
+    store = GraphStore.load(arguments.graphs)
+    suite = Suite(
+        store=store,
+        subset=pd.read_parquet(arguments.subsets)["subset"].to_numpy(),
+        method=arguments.method,
+        tasks=arguments.tasks,
+        network=NetworkSettings(**arguments.network),
+        training=TrainingSettings(**arguments.training),
+        seed=arguments.seed,
+        checkpoints=arguments.checkpoints,
+        fingerprint=fingerprint(
+            __file__,
+            files=[arguments.graphs, arguments.subsets],
+            settings=[arguments.network, arguments.training, arguments.seed, arguments.method],
+        ),
+    )
+    models, history = suite.train()
+    save_models(arguments.models, models, suite.network, store.node_features.shape[1], store.edge_features.shape[1])
+    write_table(arguments.history, history)
+
+
+if __name__ == "__main__":
+    parser = _run.parser(__doc__)
+    parser.add_argument("--graphs", required=True, type=Path, help="graph store")
+    parser.add_argument("--subsets", required=True, type=Path, help="subset of each graph")
+    parser.add_argument("--method", required=True, choices=[STL, *MTL_METHODS])
+    parser.add_argument("--tasks", required=True, nargs="+")
+    parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument("--network", type=json.loads, default={}, help="NetworkSettings as JSON")
+    parser.add_argument("--training", type=json.loads, default={}, help="TrainingSettings as JSON")
+    parser.add_argument("--checkpoints", required=True, type=Path, help="folder for what a killed training resumes from")
+    parser.add_argument("--models", required=True, type=Path, help="output: weights (safetensors)")
+    parser.add_argument("--history", required=True, type=Path, help="output: loss and error of each epoch and task")
+    _run.run(main, parser.parse_args())

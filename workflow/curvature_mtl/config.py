@@ -1,0 +1,80 @@
+"""The run's configuration: checked against the schema, defaults filled in, names checked against the registry."""
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from curvature_mtl.datasets.registry import SOURCES
+from curvature_mtl.errors import UserError
+from curvature_mtl.training.methods import MTL_METHODS
+
+SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
+SAMPLE_SIZE = 1000
+
+
+def load_schema() -> dict[str, Any]:
+    """Return the configuration's JSON schema."""
+    schema: dict[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    return schema
+
+
+def complete_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of `config` with all defaults.
+
+    Raises:
+        UserError: in one line, naming the key and what is allowed.
+    """
+    schema = load_schema()
+    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
+    if errors:
+        raise UserError(_in_one_line(errors[0], schema))
+    completed = _with_defaults(config, schema)
+    for method in completed["methods"]:
+        _check_name("methods", method, list(MTL_METHODS))
+    completed["datasets"] = {
+        name: _complete_dataset(name, entry, schema["$defs"]["dataset"]) for name, entry in config["datasets"].items()
+    }
+    return completed
+
+
+def _complete_dataset(name: str, entry: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    entry = _with_defaults(entry, schema)
+    _check_name(f"datasets.{name}.source", entry["source"], list(SOURCES))
+    source = SOURCES[entry["source"]]
+    known = [task.name for task in source.tasks]
+    for task in entry.setdefault("tasks", known):
+        _check_name(f"datasets.{name}.tasks", task, known)
+    if source.is_sample:
+        entry.setdefault("size", SAMPLE_SIZE)
+    elif "size" in entry:
+        raise UserError(f"config: datasets.{name}.size: only a sample has a size; remove the key")
+    return entry
+
+
+def _check_name(key: str, name: str, allowed: list[str]) -> None:
+    if name not in allowed:
+        raise UserError(f"config: {key}: {name!r} is unknown; allowed: {', '.join(allowed)}")
+
+
+def _with_defaults(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Fill in the defaults of the schema's properties, one level of objects deep."""
+    completed = dict(value)
+    for name, described in schema["properties"].items():
+        if name not in completed and "default" in described:
+            completed[name] = described["default"]
+        if name in completed and "properties" in described:
+            completed[name] = _with_defaults(completed[name], described)
+    return completed
+
+
+def _in_one_line(error: jsonschema.ValidationError, schema: dict[str, Any]) -> str:
+    key = ".".join(str(part) for part in error.absolute_path) or "the top level"
+    message = error.message
+    if error.validator == "additionalProperties":
+        # The parent of the unknown key says which keys there are.
+        message += f"; allowed: {', '.join(error.schema['properties'])}"
+    elif error.validator == "type":
+        message += f"; expected {error.validator_value} ({error.schema.get('description', '')})"
+    return f"config: {key}: {message}"

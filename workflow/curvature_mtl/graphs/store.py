@@ -1,0 +1,109 @@
+"""The flat graph store: all graphs of a dataset as a few concatenated arrays in one safetensors file."""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from curvature_mtl.errors import UserError
+from curvature_mtl.files import atomic_path
+
+FORMAT = "curvature-mtl-graphs/1"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One featurized graph; edges point from `edge_index[0]` to `edge_index[1]`, both ways for a bond."""
+
+    node_features: np.ndarray  # [nodes, node_dim] float32
+    edge_index: np.ndarray  # [2, edges] int32, numbered within the graph
+    edge_features: np.ndarray  # [edges, edge_dim] float32
+
+    def sorted_by_target(self) -> "Graph":
+        """Return the same graph with its edges in order of (target, source)."""
+        order = np.lexsort((self.edge_index[0], self.edge_index[1]))
+        return Graph(self.node_features, self.edge_index[:, order], self.edge_features[order])
+
+
+@dataclass(frozen=True)
+class GraphStore:
+    """Graphs i has the nodes `node_offsets[i]:node_offsets[i+1]`, and its edges likewise.
+
+    Edge indices are numbered within each graph, sorted by target. `targets` is [graphs, tasks] in
+    original units with NaN for a missing label.
+    """
+
+    node_features: np.ndarray
+    edge_index: np.ndarray
+    edge_features: np.ndarray
+    node_offsets: np.ndarray
+    edge_offsets: np.ndarray
+    targets: np.ndarray
+    tasks: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.node_offsets) - 1
+
+    def __getitem__(self, i: int) -> Graph:
+        """Return graph `i` alone."""
+        nodes = slice(self.node_offsets[i], self.node_offsets[i + 1])
+        edges = slice(self.edge_offsets[i], self.edge_offsets[i + 1])
+        return Graph(self.node_features[nodes], self.edge_index[:, edges], self.edge_features[edges])
+
+    @classmethod
+    def from_graphs(cls, graphs: list[Graph], targets: np.ndarray, tasks: tuple[str, ...]) -> "GraphStore":
+        """Concatenate graphs.
+
+        Args:
+            graphs: at least one graph.
+            targets: [graphs, tasks], NaN for a missing label.
+            tasks: names of the columns of `targets`.
+
+        Raises:
+            ValueError: if there is no graph, or the shape of `targets` does not fit.
+        """
+        if not graphs:
+            raise ValueError("a graph store needs at least one graph")
+        if targets.shape != (len(graphs), len(tasks)):
+            raise ValueError(f"targets have shape {targets.shape}, expected {(len(graphs), len(tasks))}")
+        graphs = [graph.sorted_by_target() for graph in graphs]
+        return cls(
+            node_features=np.concatenate([g.node_features for g in graphs]).astype(np.float32),
+            edge_index=np.concatenate([g.edge_index for g in graphs], axis=1).astype(np.int32),
+            edge_features=np.concatenate([g.edge_features for g in graphs]).astype(np.float32),
+            node_offsets=_offsets([len(g.node_features) for g in graphs]),
+            edge_offsets=_offsets([g.edge_index.shape[1] for g in graphs]),
+            targets=targets.astype(np.float64),
+            tasks=tuple(tasks),
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the store as safetensors; the task names stand in the file's metadata."""
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "tasks"}
+        metadata = {"format": FORMAT, "tasks": json.dumps(self.tasks)}
+        with atomic_path(path) as temporary:
+            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, metadata)
+
+    @classmethod
+    def load(cls, path: Path) -> "GraphStore":
+        """Read a store.
+
+        Raises:
+            UserError: if the file is not a graph store of this format.
+        """
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("format") != FORMAT:
+                    raise UserError(f"{path}: format {metadata.get('format')!r}, expected {FORMAT!r}; featurize again")
+                arrays = {name: file.get_tensor(name) for name in file.keys()}
+        except SafetensorError as error:
+            raise UserError(f"{path}: not a readable graph store ({error}); delete it and run again") from error
+        return cls(**arrays, tasks=tuple(json.loads(metadata["tasks"])))
+
+
+def _offsets(lengths: list[int]) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])

@@ -1,0 +1,40 @@
+"""All that the notebooks import: tables in, the common style, figures out."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from curvature_mtl.curvature.density import smoothed_density
+from curvature_mtl.files import read_json
+from curvature_mtl.reporting.style import FULL_WIDTH, PALETTE, save_figure, use_style
+from curvature_mtl.reporting.tables import data_note
+
+__all__ = [
+    "FULL_WIDTH",
+    "PALETTE",
+    "data_note",
+    "read_graph_tables",
+    "read_summaries",
+    "read_table",
+    "save_figure",
+    "smoothed_density",
+    "use_style",
+]
+
+
+def read_table(tables: list[str], name: str) -> pd.DataFrame:
+    """Return the table called `name` (as its file, without ending) among the given files."""
+    [path] = [Path(path) for path in tables if Path(path).stem == name]
+    return pd.read_csv(path, keep_default_na=False, na_values=[""]) if path.suffix == ".csv" else pd.read_parquet(path)
+
+
+def read_graph_tables(tables: list[str], datasets: list[dict[str, Any]]) -> dict[str, pd.DataFrame]:
+    """Return, for each dataset, its table with one row a graph."""
+    paths = {Path(path).parent.name: path for path in tables if Path(path).name == "graphs.parquet"}
+    return {dataset["dataset"]: pd.read_parquet(paths[dataset["dataset"]]) for dataset in datasets}
+
+
+def read_summaries(paths: list[str]) -> list[dict[str, Any]]:
+    """Return the summaries of the run's datasets."""
+    return [read_json(Path(path)) for path in paths]

@@ -1,0 +1,94 @@
+"""Training state on disk as safetensors: a killed training goes on from its last epoch, bit for bit."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from curvature_mtl.files import atomic_path
+
+FORMAT = "curvature-mtl-checkpoint/1"
+
+
+@dataclass
+class Progress:
+    """How far a training is: finished epochs, the best weights so far, and one history row an epoch and task."""
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_score: float = float("inf")
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def save_checkpoint(
+    path: Path,
+    fingerprint: str,
+    network: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    progress: Progress,
+) -> None:
+    """Write weights, optimiser and scheduler state and progress atomically."""
+    moments = optimizer.state_dict()["state"]
+    tensors = {
+        **{f"network/{name}": value for name, value in network.state_dict().items()},
+        **{f"best/{name}": value for name, value in progress.best_weights.items()},
+        **{f"optimizer/{i}/{name}": value for i, state in moments.items() for name, value in state.items()},
+    }
+    metadata = {
+        "format": FORMAT,
+        "fingerprint": fingerprint,
+        "scheduler": json.dumps(_plain_numbers(scheduler.state_dict())),
+        "progress": json.dumps({k: v for k, v in vars(progress).items() if k != "best_weights"}),
+    }
+    with atomic_path(path) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata)
+
+
+def load_checkpoint(
+    path: Path,
+    fingerprint: str,
+    network: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+) -> Progress:
+    """Restore a checkpoint into network, optimiser and scheduler.
+
+    A missing or unreadable file, or one of another fingerprint (other data, settings or code), is no error:
+    the training then starts from the beginning.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if (metadata.get("format"), metadata.get("fingerprint")) != (FORMAT, fingerprint):
+                return Progress()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (OSError, SafetensorError):
+        return Progress()
+    network.load_state_dict(_with_prefix(tensors, "network/"))
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in _with_prefix(tensors, "optimizer/").items():
+        parameter, name = key.split("/")
+        moments.setdefault(int(parameter), {})[name] = value
+    # Rate and momentum of the parameter groups must be the checkpoint's own before the scheduler goes on.
+    schedule = json.loads(metadata["scheduler"])
+    scheduler.load_state_dict(schedule)
+    groups = optimizer.state_dict()["param_groups"]
+    for group, rate in zip(groups, schedule["_last_lr"], strict=True):
+        group["lr"] = rate
+    optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    return Progress(**json.loads(metadata["progress"]), best_weights=_with_prefix(tensors, "best/"))
+
+
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _plain_numbers(state: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in state.items() if isinstance(value, int | float | str | list | dict)}

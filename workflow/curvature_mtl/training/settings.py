@@ -1,0 +1,15 @@
+"""What the config says of training."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """AdamW with a one-cycle learning rate; the same settings for the STL suite and for MTL but for the rate."""
+
+    epochs: int = 20
+    batch_size: int = 64
+    loss: str = "log_cosh"
+    learning_rate_stl: float = 4e-3
+    learning_rate_mtl: float = 8e-3
+    weight_decay: float = 0.01

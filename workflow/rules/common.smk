@@ -1,0 +1,103 @@
+"""What the rule files share: the checked config, paths, and the wildcards that the config allows."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+PACKAGE_ROOT = str(Path(workflow.basedir) / "workflow")
+sys.path.insert(0, PACKAGE_ROOT)
+
+from curvature_mtl.config import complete_config
+from curvature_mtl.datasets.registry import SOURCES
+from curvature_mtl.errors import UserError
+from curvature_mtl.fingerprint import code_digest
+from curvature_mtl.training.methods import STL
+
+# Jobs find the package and this very Python, installed or not; an activated conda environment comes first in PATH.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+shell.prefix(f"set -euo pipefail; export PYTHONPATH='{PACKAGE_ROOT}'; ")
+
+try:
+    config = complete_config(config)
+except UserError as error:
+    raise WorkflowError(str(error))
+
+RUN = config["run"]
+RESULTS = f"results/{RUN}"
+FIGURES = f"figures/{RUN}"
+SEED_FOLDER = f"{RESULTS}/{{dataset}}/{{split}}/seed{{seed}}"
+LOGS = f"{RESULTS}/logs"
+BENCHMARKS = f"{RESULTS}/benchmark"
+# All tasks of a suite in one job, unless the config asks for one job a task.
+WHOLE = "all-tasks"
+INIT = "init"
+
+
+wildcard_constraints:
+    dataset="|".join(config["datasets"]),
+    split="random|scaffold",
+    seed=r"\d+",
+    method="|".join([STL, *config["methods"]]),
+    model="|".join([INIT, STL, *config["methods"]]),
+    part=r"[A-Za-z0-9_-]+",
+
+
+def tasks_of(dataset):
+    return config["datasets"][dataset]["tasks"]
+
+
+def parts(dataset):
+    """Names of the jobs into which a suite or its spectra are divided."""
+    return tasks_of(dataset) if config["one_job_per_task"] else [WHOLE]
+
+
+def tasks_of_part(wildcards):
+    return tasks_of(wildcards.dataset) if wildcards.part == WHOLE else [wildcards.part]
+
+
+def model_files(dataset, split, seed, method):
+    """The files that hold the networks of one method and seed."""
+    folder = SEED_FOLDER.format(dataset=dataset, split=split, seed=seed)
+    return [f"{folder}/{method}/{part}.safetensors" for part in (parts(dataset) if method == STL else [WHOLE])]
+
+
+def each_split_and_seed(pattern, **more):
+    """Fill a pattern below SEED_FOLDER for every dataset, split and seed of the run."""
+    return [
+        path
+        for dataset, entry in config["datasets"].items()
+        for path in expand(
+            f"{SEED_FOLDER}/{pattern}",
+            dataset=dataset,
+            split=entry["splits"],
+            seed=config["seeds"],
+            part=parts(dataset),
+            **more,
+        )
+    ]
+
+
+def code(command):
+    """Digest of the code behind a command: a change of the numerics reruns its jobs, one of a comment does not."""
+    return code_digest(f"curvature_mtl.commands.{command}")
+
+
+def banner():
+    sample = all(SOURCES[entry["source"]].is_sample for entry in config["datasets"].values())
+    note = (
+        "This is the sample, made here to show the workflow. The study on QM8 and the Materials Project is\n"
+        "    snakemake --cores all --configfile config/paper.yaml"
+        if sample
+        else f"Real data: {', '.join(config['datasets'])}."
+    )
+    return f"\nRun {RUN}: {len(config['seeds'])} seed(s), datasets {', '.join(config['datasets'])}.\n{note}\n"
+
+
+def closing_message():
+    return (
+        f"\nDone. Figures: {FIGURES}/   tables: {RESULTS}/tables/   notebooks: {RESULTS}/notebooks/\n"
+        f"A page with all of them: snakemake --report report.zip\n{banner()}"
+    )

@@ -1,0 +1,58 @@
+"""The STL suite and the MTL methods: one job trains all networks of a method and seed, one evaluates them."""
+
+
+rule train:
+    """Train the networks of one method and seed; a killed job resumes from its last epoch."""
+    input:
+        graphs=f"{RESULTS}/{{dataset}}/graphs.safetensors",
+        split=f"{SEED_FOLDER}/split.parquet",
+    output:
+        models=f"{SEED_FOLDER}/{{method}}/{{part}}.safetensors",
+        history=f"{SEED_FOLDER}/{{method}}/{{part}}-history.parquet",
+    params:
+        tasks=tasks_of_part,
+        network=json.dumps(config["network"]),
+        training=json.dumps(config["training"]),
+        checkpoints=f"{SEED_FOLDER}/checkpoints/{{method}}",
+        code=code("train"),
+    log:
+        f"{LOGS}/{{dataset}}/{{split}}/seed{{seed}}/train-{{method}}-{{part}}.log",
+    benchmark:
+        f"{BENCHMARKS}/{{dataset}}/{{split}}/seed{{seed}}/train-{{method}}-{{part}}.tsv"
+    conda:
+        "../../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    shell:
+        "python -m curvature_mtl.commands.train --graphs {input.graphs} --subsets {input.split}"
+        " --method {wildcards.method} --tasks {params.tasks} --seed {wildcards.seed}"
+        " --network {params.network:q} --training {params.training:q} --checkpoints {params.checkpoints}"
+        " --models {output.models} --history {output.history} --log {log}"
+
+
+rule evaluate:
+    """Predict the validation and test graphs, in the tasks' own units."""
+    input:
+        graphs=f"{RESULTS}/{{dataset}}/graphs.safetensors",
+        split=f"{SEED_FOLDER}/split.parquet",
+        models=lambda wildcards: model_files(**wildcards),
+    output:
+        f"{SEED_FOLDER}/{{method}}/predictions.parquet",
+    params:
+        code=code("evaluate"),
+    log:
+        f"{LOGS}/{{dataset}}/{{split}}/seed{{seed}}/evaluate-{{method}}.log",
+    benchmark:
+        f"{BENCHMARKS}/{{dataset}}/{{split}}/seed{{seed}}/evaluate-{{method}}.tsv"
+    conda:
+        "../../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "python -m curvature_mtl.commands.evaluate --dataset {wildcards.dataset} --split {wildcards.split}"
+        " --method {wildcards.method} --seed {wildcards.seed} --graphs {input.graphs} --subsets {input.split}"
+        " --models {input.models} --output {output} --log {log}"
