@@ -7,7 +7,6 @@
 The path of the data: download or sample -> graphs -> split -> train -> evaluate, curvature -> tables -> notebooks.
 """
 
-
 # A config file given on the command line replaces the default one; it is never merged into it.
 if "run" not in config:
 

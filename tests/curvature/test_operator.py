@@ -4,11 +4,11 @@ import copy
 
 import pytest
 import torch
-from curvature_problem import TASK, losses, network_problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from curvature.small_network import TASK, losses, network_problem
 from curvature_mtl.curvature.operator import TaskHessian
 from curvature_mtl.curvature.trace import rademacher
 from curvature_mtl.graphs.batches import GraphTensors

@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 import torch
-from curvature_problem import network_problem, rotated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curvature.small_network import network_problem, rotated
 from curvature_mtl.curvature.density import smoothed_density
 from curvature_mtl.curvature.spectral_density import extremal_eigenvalues, slq
 from curvature_mtl.curvature.trace import rademacher

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from curvature_problem import network_problem, rotated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curvature.small_network import network_problem, rotated
 from curvature_mtl.curvature.trace import hutchinson_trace, rademacher
 
 

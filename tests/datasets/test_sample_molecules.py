@@ -41,7 +41,7 @@ def table() -> pd.DataFrame:
 
 def test_columns_in_order_of_levels(table: pd.DataFrame) -> None:
     names = [f"{name}-{level}" for level in XTB_LEVELS for name in ("gap", "homo", "dipole", "atomization")]
-    assert TASKS == names
+    assert names == TASKS
     assert list(table.columns) == ["smiles", *names, "reject_reason"]
     assert list(table["smiles"]) == [*LABELLED, *REASONS]
 

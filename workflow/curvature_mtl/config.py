@@ -1,7 +1,7 @@
 """The run's configuration: checked against the schema, defaults filled in, names checked against the registry."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 import yaml
@@ -29,7 +29,7 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     schema = load_schema()
     errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
     if errors:
-        raise UserError(_in_one_line(errors[0], schema))
+        raise UserError(_in_one_line(errors[0]))
     completed = _with_defaults(config, schema)
     for method in completed["methods"]:
         _check_name("methods", method, list(MTL_METHODS))
@@ -69,12 +69,12 @@ def _with_defaults(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, A
     return completed
 
 
-def _in_one_line(error: jsonschema.ValidationError, schema: dict[str, Any]) -> str:
+def _in_one_line(error: jsonschema.ValidationError) -> str:
     key = ".".join(str(part) for part in error.absolute_path) or "the top level"
     message = error.message
+    described = cast(dict[str, Any], error.schema)
     if error.validator == "additionalProperties":
-        # The parent of the unknown key says which keys there are.
-        message += f"; allowed: {', '.join(error.schema['properties'])}"
-    elif error.validator == "type":
-        message += f"; expected {error.validator_value} ({error.schema.get('description', '')})"
+        message += f"; allowed: {', '.join(described['properties'])}"
+    elif "description" in described:
+        message += f" ({described['description']})"
     return f"config: {key}: {message}"

@@ -1,4 +1,4 @@
-"""What the rule files share: the checked config, paths, and the wildcards that the config allows."""
+"""The checked config, and the paths, wildcards and functions that all rules share."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from curvature_mtl.fingerprint import code_digest
 from curvature_mtl.training.methods import STL
 
 # Jobs find the package and this very Python, installed or not; an activated conda environment comes first in PATH.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.getenv('PATH')}")
 shell.prefix(f"set -euo pipefail; export PYTHONPATH='{PACKAGE_ROOT}'; ")
 
 try:
@@ -78,6 +78,71 @@ def each_split_and_seed(pattern, **more):
             **more,
         )
     ]
+
+
+def raw_file(wildcards):
+    entry = config["datasets"][wildcards.dataset]
+    download = SOURCES[entry["source"]].download
+    if download is None:
+        return f"{RESULTS}/{wildcards.dataset}/raw.csv"
+    return f"results/downloads/{download.file}"
+
+
+def curved_models(wildcards):
+    """The files with the networks whose curvature is wanted; none at initialisation."""
+    if wildcards.model == INIT:
+        return []
+    files = model_files(wildcards.dataset, wildcards.split, wildcards.seed, wildcards.model)
+    # One job a task needs its own network alone.
+    return [f for f in files if wildcards.model != STL or Path(f).stem == wildcards.part]
+
+
+# Relative, so that a checkout may move without a rerun.
+NOTEBOOKS = os.path.relpath(Path(workflow.basedir) / "notebooks")
+TABLES = f"{RESULTS}/tables"
+SUMMARIES = expand(f"{RESULTS}/{{dataset}}/dataset.json", dataset=config["datasets"])
+DATA_TABLES = ["datasets", "tasks"]
+ACCURACY_TABLES = ["accuracy", "delta_m", "transfer"]
+CURVATURE_TABLES = [
+    "curvature",
+    "extremal_eigenvalues",
+    "curvature_vs_transfer",
+    "rank_correlation",
+]
+# Each notebook draws one figure from these tables.
+FIGURE_TABLES = {
+    "data_overview": [
+        f"{TABLES}/tasks.csv",
+        *expand(f"{RESULTS}/{{dataset}}/graphs.parquet", dataset=config["datasets"]),
+    ],
+    "stl_vs_mtl": [f"{TABLES}/{name}.csv" for name in ACCURACY_TABLES],
+    "spectral_density": [f"{TABLES}/ritz_values.parquet", f"{TABLES}/curvature.csv"],
+    "curvature_vs_transfer": [
+        f"{TABLES}/curvature_vs_transfer.csv",
+        f"{TABLES}/rank_correlation.csv",
+    ],
+}
+FIGURE_LABELS = {
+    "data_overview": "Labels and their correlations",
+    "stl_vs_mtl": "STL against MTL",
+    "spectral_density": "Spectral density of each task's Hessian",
+    "curvature_vs_transfer": "Curvature against the gain or loss under MTL",
+}
+
+
+def table_files(names):
+    return [f"{TABLES}/{name}.{ending}" for name in names for ending in ("csv", "md")]
+
+
+def all_tables():
+    return [
+        *table_files(DATA_TABLES + ACCURACY_TABLES + CURVATURE_TABLES),
+        f"{TABLES}/ritz_values.parquet",
+    ]
+
+
+def all_figures():
+    return expand(f"{FIGURES}/{{name}}.{{ending}}", name=FIGURE_TABLES, ending=["pdf", "png"])
 
 
 def code(command):

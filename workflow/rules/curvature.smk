@@ -10,13 +10,6 @@ rule curvature:
     output:
         summary=f"{SEED_FOLDER}/curvature/{{model}}/{{part}}.parquet",
         ritz=f"{SEED_FOLDER}/curvature/{{model}}/{{part}}-ritz.parquet",
-    params:
-        tasks=tasks_of_part,
-        network=json.dumps(config["network"]),
-        curvature=json.dumps(config["curvature"]),
-        all_tasks=lambda wildcards: tasks_of(wildcards.dataset),
-        checkpoints=f"{SEED_FOLDER}/checkpoints/curvature-{{model}}",
-        code=code("curvature"),
     log:
         f"{LOGS}/{{dataset}}/{{split}}/seed{{seed}}/curvature-{{model}}-{{part}}.log",
     benchmark:
@@ -27,18 +20,16 @@ rule curvature:
     resources:
         mem_mb=6000,
         runtime=480,
+    params:
+        tasks=tasks_of_part,
+        network=json.dumps(config["network"]),
+        curvature=json.dumps(config["curvature"]),
+        all_tasks=lambda wildcards: tasks_of(wildcards.dataset),
+        checkpoints=f"{SEED_FOLDER}/checkpoints/curvature-{{model}}",
+        code=code("curvature"),
     shell:
         "python -m curvature_mtl.commands.curvature --graphs {input.graphs} --subsets {input.split}"
         " --dataset {wildcards.dataset} --split {wildcards.split} --model {wildcards.model} --seed {wildcards.seed}"
         " --models {input.models} --tasks {params.tasks} --all-tasks {params.all_tasks}"
         " --network {params.network:q} --curvature {params.curvature:q}"
         " --checkpoints {params.checkpoints} --summary {output.summary} --ritz {output.ritz} --log {log}"
-
-
-def curved_models(wildcards):
-    """The files with the networks whose curvature is wanted; none at initialisation."""
-    if wildcards.model == INIT:
-        return []
-    files = model_files(wildcards.dataset, wildcards.split, wildcards.seed, wildcards.model)
-    # One job a task needs its own network alone.
-    return [f for f in files if wildcards.model != STL or Path(f).stem == wildcards.part]

@@ -1,30 +1,22 @@
 """Raw files: made by real engines for a sample, downloaded and verified otherwise."""
 
 
-def raw_file(wildcards):
-    entry = config["datasets"][wildcards.dataset]
-    download = SOURCES[entry["source"]].download
-    if download is None:
-        return f"{RESULTS}/{wildcards.dataset}/raw.csv"
-    return f"results/downloads/{download.file}"
-
-
 rule download:
     """Fetch a registered file from the mirror or its public address, and verify its digest."""
     output:
         protected("results/downloads/{source}/{file}"),
-    params:
-        mirror=lambda wildcards: f"--mirror {config['mirror']}" if config["mirror"] else "",
     log:
         "results/downloads/logs/{source}/{file}.log",
     benchmark:
         "results/downloads/benchmark/{source}/{file}.tsv"
+    retries: 0
     conda:
         "../../envs/download.yaml"
-    retries: 0
     resources:
         mem_mb=500,
         runtime=60,
+    params:
+        mirror=lambda wildcards: (f"--mirror {config['mirror']}" if config["mirror"] else ""),
     shell:
         "python -m curvature_mtl.commands.download --source {wildcards.source} {params.mirror}"
         " --output {output} --log {log}"
@@ -34,9 +26,6 @@ rule make_sample_molecules:
     """Enumerate small molecules and label them with GFN1-, GFN2- and IPEA1-xTB."""
     output:
         f"{RESULTS}/{{dataset}}/raw.csv",
-    params:
-        size=lambda wildcards: config["datasets"][wildcards.dataset]["size"],
-        code=code("make_sample_molecules"),
     log:
         f"{LOGS}/{{dataset}}/make_sample_molecules.log",
     benchmark:
@@ -47,6 +36,9 @@ rule make_sample_molecules:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        size=lambda wildcards: config["datasets"][wildcards.dataset]["size"],
+        code=code("make_sample_molecules"),
     shell:
         "python -m curvature_mtl.commands.make_sample_molecules --count {params.size} --seed 0"
         " --processes {threads} --output {output} --log {log}"

@@ -10,12 +10,6 @@ rule featurize:
         table=f"{RESULTS}/{{dataset}}/graphs.parquet",
         rejects=f"{RESULTS}/{{dataset}}/rejects.csv",
         summary=f"{RESULTS}/{{dataset}}/dataset.json",
-    params:
-        source=lambda wildcards: config["datasets"][wildcards.dataset]["source"],
-        hydrogens=lambda wildcards: (
-            "--explicit-hydrogens" if config["datasets"][wildcards.dataset]["explicit_hydrogens"] else ""
-        ),
-        code=code("featurize"),
     log:
         f"{LOGS}/{{dataset}}/featurize.log",
     benchmark:
@@ -25,6 +19,12 @@ rule featurize:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        source=lambda wildcards: config["datasets"][wildcards.dataset]["source"],
+        hydrogens=lambda wildcards: (
+            "--explicit-hydrogens" if config["datasets"][wildcards.dataset]["explicit_hydrogens"] else ""
+        ),
+        code=code("featurize"),
     shell:
         "python -m curvature_mtl.commands.featurize --dataset {wildcards.dataset} --source {params.source} --raw {input.raw} {params.hydrogens}"
         " --graphs {output.graphs} --table {output.table} --rejects {output.rejects} --summary {output.summary}"
@@ -37,8 +37,6 @@ rule split:
         table=f"{RESULTS}/{{dataset}}/graphs.parquet",
     output:
         f"{SEED_FOLDER}/split.parquet",
-    params:
-        code=code("split"),
     log:
         f"{LOGS}/{{dataset}}/{{split}}/seed{{seed}}/split.log",
     benchmark:
@@ -48,6 +46,8 @@ rule split:
     resources:
         mem_mb=500,
         runtime=10,
+    params:
+        code=code("split"),
     shell:
         "python -m curvature_mtl.commands.split --table {input.table} --split {wildcards.split}"
         " --seed {wildcards.seed} --output {output} --log {log}"

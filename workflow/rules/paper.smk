@@ -1,36 +1,5 @@
 """Tables, and the notebooks that draw the figures from them."""
 
-TABLES = f"{RESULTS}/tables"
-SUMMARIES = expand(f"{RESULTS}/{{dataset}}/dataset.json", dataset=config["datasets"])
-DATA_TABLES = ["datasets", "tasks"]
-ACCURACY_TABLES = ["accuracy", "delta_m", "transfer"]
-CURVATURE_TABLES = ["curvature", "extremal_eigenvalues", "curvature_vs_transfer", "rank_correlation"]
-# Each notebook draws one figure from these tables.
-FIGURE_TABLES = {
-    "data_overview": [f"{TABLES}/tasks.csv", *expand(f"{RESULTS}/{{dataset}}/graphs.parquet", dataset=config["datasets"])],
-    "stl_vs_mtl": [f"{TABLES}/{name}.csv" for name in ACCURACY_TABLES],
-    "spectral_density": [f"{TABLES}/ritz_values.parquet", f"{TABLES}/curvature.csv"],
-    "curvature_vs_transfer": [f"{TABLES}/curvature_vs_transfer.csv", f"{TABLES}/rank_correlation.csv"],
-}
-FIGURE_LABELS = {
-    "data_overview": "Labels and their correlations",
-    "stl_vs_mtl": "STL against MTL",
-    "spectral_density": "Spectral density of each task's Hessian",
-    "curvature_vs_transfer": "Curvature against the gain or loss under MTL",
-}
-
-
-def table_files(names):
-    return [f"{TABLES}/{name}.{ending}" for name in names for ending in ("csv", "md")]
-
-
-def all_tables():
-    return [*table_files(DATA_TABLES + ACCURACY_TABLES + CURVATURE_TABLES), f"{TABLES}/ritz_values.parquet"]
-
-
-def all_figures():
-    return expand(f"{FIGURES}/{{name}}.{{ending}}", name=FIGURE_TABLES, ending=["pdf", "png"])
-
 
 rule data_tables:
     """What each dataset is: size, rejects, tasks with units and spread."""
@@ -39,10 +8,6 @@ rule data_tables:
         summaries=SUMMARIES,
     output:
         table_files(DATA_TABLES),
-    params:
-        folder=TABLES,
-        run=RUN,
-        code=code("data_tables"),
     log:
         f"{LOGS}/data_tables.log",
     benchmark:
@@ -52,6 +17,10 @@ rule data_tables:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        folder=lambda wildcards, output: Path(output[0]).parent,
+        run=RUN,
+        code=code("data_tables"),
     shell:
         "python -m curvature_mtl.commands.data_tables --run {params.run} --graphs {input.graphs}"
         " --summaries {input.summaries} --folder {params.folder} --log {log}"
@@ -64,10 +33,6 @@ rule accuracy_tables:
         summaries=SUMMARIES,
     output:
         table_files(ACCURACY_TABLES),
-    params:
-        folder=TABLES,
-        run=RUN,
-        code=code("accuracy_tables"),
     log:
         f"{LOGS}/accuracy_tables.log",
     benchmark:
@@ -77,6 +42,10 @@ rule accuracy_tables:
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        folder=lambda wildcards, output: Path(output[0]).parent,
+        run=RUN,
+        code=code("accuracy_tables"),
     shell:
         "python -m curvature_mtl.commands.accuracy_tables --run {params.run} --predictions {input.predictions}"
         " --summaries {input.summaries} --folder {params.folder} --log {log}"
@@ -86,16 +55,15 @@ rule curvature_tables:
     """Per-task curvature, Ritz values, and the rank correlation of curvature with the gain or loss under MTL."""
     input:
         curvature=each_split_and_seed("curvature/{model}/{part}.parquet", model=[INIT, STL, *config["methods"]]),
-        ritz=each_split_and_seed("curvature/{model}/{part}-ritz.parquet", model=[INIT, STL, *config["methods"]]),
+        ritz=each_split_and_seed(
+            "curvature/{model}/{part}-ritz.parquet",
+            model=[INIT, STL, *config["methods"]],
+        ),
         transfer=f"{TABLES}/transfer.csv",
         summaries=SUMMARIES,
     output:
         table_files(CURVATURE_TABLES),
         f"{TABLES}/ritz_values.parquet",
-    params:
-        folder=TABLES,
-        run=RUN,
-        code=code("curvature_tables"),
     log:
         f"{LOGS}/curvature_tables.log",
     benchmark:
@@ -105,6 +73,10 @@ rule curvature_tables:
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        folder=lambda wildcards, output: Path(output[0]).parent,
+        run=RUN,
+        code=code("curvature_tables"),
     shell:
         "python -m curvature_mtl.commands.curvature_tables --run {params.run} --curvature {input.curvature}"
         " --ritz {input.ritz} --transfer {input.transfer} --summaries {input.summaries} --folder {params.folder}"
@@ -114,7 +86,7 @@ rule curvature_tables:
 rule notebook:
     """Execute a notebook of the paper, which draws its figure from the tables."""
     input:
-        notebook=f"{workflow.basedir}/notebooks/{{figure}}.ipynb",
+        notebook=f"{NOTEBOOKS}/{{figure}}.ipynb",
         tables=lambda wildcards: FIGURE_TABLES[wildcards.figure],
         summaries=SUMMARIES,
     output:
@@ -122,29 +94,34 @@ rule notebook:
         figures=[
             report(
                 f"{FIGURES}/{{figure}}.{ending}",
-                caption="../report/{figure}.rst",
+                caption="../report/figure.rst",
                 category="Figures",
                 labels=lambda wildcards: {"figure": FIGURE_LABELS[wildcards.figure]},
             )
             for ending in ("pdf", "png")
         ],
-    params:
-        parameters=lambda wildcards, input, output: json.dumps(
-            {"run": RUN, "tables": list(input.tables), "summaries": list(input.summaries), "figures": output.figures}
-        ),
-        code=[code("notebook"), code_digest("curvature_mtl.reporting.notebook_tools")],
-    wildcard_constraints:
-        figure="|".join(FIGURE_TABLES),
     log:
         trace=f"{LOGS}/notebooks/{{figure}}.ipynb",
         text=f"{LOGS}/notebooks/{{figure}}.log",
     benchmark:
         f"{BENCHMARKS}/notebooks/{{figure}}.tsv"
+    wildcard_constraints:
+        figure="|".join(FIGURE_TABLES),
     conda:
         "../../envs/paper.yaml"
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        parameters=lambda wildcards, input, output: json.dumps(
+            {
+                "run": RUN,
+                "tables": list(input.tables),
+                "summaries": list(input.summaries),
+                "figures": output.figures,
+            }
+        ),
+        code=[code("notebook"), code_digest("curvature_mtl.reporting.notebook_tools")],
     shell:
         "python -m curvature_mtl.commands.notebook --notebook {input.notebook} --parameters {params.parameters:q}"
         " --trace {log.trace} --output {output.notebook} --log {log.text}"

@@ -9,12 +9,6 @@ rule train:
     output:
         models=f"{SEED_FOLDER}/{{method}}/{{part}}.safetensors",
         history=f"{SEED_FOLDER}/{{method}}/{{part}}-history.parquet",
-    params:
-        tasks=tasks_of_part,
-        network=json.dumps(config["network"]),
-        training=json.dumps(config["training"]),
-        checkpoints=f"{SEED_FOLDER}/checkpoints/{{method}}",
-        code=code("train"),
     log:
         f"{LOGS}/{{dataset}}/{{split}}/seed{{seed}}/train-{{method}}-{{part}}.log",
     benchmark:
@@ -25,6 +19,12 @@ rule train:
     resources:
         mem_mb=4000,
         runtime=240,
+    params:
+        tasks=tasks_of_part,
+        network=json.dumps(config["network"]),
+        training=json.dumps(config["training"]),
+        checkpoints=f"{SEED_FOLDER}/checkpoints/{{method}}",
+        code=code("train"),
     shell:
         "python -m curvature_mtl.commands.train --graphs {input.graphs} --subsets {input.split}"
         " --method {wildcards.method} --tasks {params.tasks} --seed {wildcards.seed}"
@@ -40,8 +40,6 @@ rule evaluate:
         models=lambda wildcards: model_files(**wildcards),
     output:
         f"{SEED_FOLDER}/{{method}}/predictions.parquet",
-    params:
-        code=code("evaluate"),
     log:
         f"{LOGS}/{{dataset}}/{{split}}/seed{{seed}}/evaluate-{{method}}.log",
     benchmark:
@@ -52,6 +50,8 @@ rule evaluate:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        code=code("evaluate"),
     shell:
         "python -m curvature_mtl.commands.evaluate --dataset {wildcards.dataset} --split {wildcards.split}"
         " --method {wildcards.method} --seed {wildcards.seed} --graphs {input.graphs} --subsets {input.split}"

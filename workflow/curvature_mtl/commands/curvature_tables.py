@@ -10,14 +10,9 @@ from curvature_mtl.files import read_json, write_table
 from curvature_mtl.reporting.curvature_tables import curvature_against_transfer, rank_correlations
 from curvature_mtl.reporting.tables import data_note, write_csv_and_markdown
 
-CURVATURE_COLUMNS = (
-    ["dataset", "split", "model", "epoch", "task", "seed", "block", "operator", "loss", "n_graphs"]
-    + ["lambda_max", "lambda_min", "trace", "trace_se", "n_products"]
-)  # fmt: skip
-EXTREMAL_COLUMNS = (
-    ["dataset", "split", "model", "task", "seed"]
-    + ["lambda_max", "lambda_max_residual", "lambda_min", "lambda_min_residual"]
-)  # fmt: skip
+KEYS = ["dataset", "split", "model", "task", "seed"]
+EXTREMAL_COLUMNS = ["lambda_max", "lambda_max_residual", "lambda_min", "lambda_min_residual"]
+RESIDUALS = ["lambda_max_residual", "lambda_min_residual"]
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -27,8 +22,12 @@ def main(arguments: argparse.Namespace) -> None:
     measured = pd.concat([pd.read_parquet(path) for path in arguments.curvature], ignore_index=True)
     joined = curvature_against_transfer(measured, pd.read_csv(arguments.transfer))
     for name, table, caption in (
-        ("curvature", measured[CURVATURE_COLUMNS], "Hessian of each task's mean squared error in the trunk"),
-        ("extremal_eigenvalues", measured[EXTREMAL_COLUMNS], "Extremal Ritz values with their residual norms"),
+        ("curvature", measured.drop(columns=RESIDUALS), "Hessian of each task's mean squared error in the trunk"),
+        (
+            "extremal_eigenvalues",
+            measured[[*KEYS, *EXTREMAL_COLUMNS]],
+            "Extremal Ritz values with their residual norms",
+        ),
         ("curvature_vs_transfer", joined, "Curvature of each task and its change of MAE under MTL, means over seeds"),
         ("rank_correlation", rank_correlations(joined), "Rank correlation over tasks of curvature and change of MAE"),
     ):

@@ -50,7 +50,9 @@ if __name__ == "__main__":
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--network", type=json.loads, default={}, help="NetworkSettings as JSON")
     parser.add_argument("--training", type=json.loads, default={}, help="TrainingSettings as JSON")
-    parser.add_argument("--checkpoints", required=True, type=Path, help="folder for what a killed training resumes from")
+    parser.add_argument(
+        "--checkpoints", required=True, type=Path, help="folder for what a killed training resumes from"
+    )
     parser.add_argument("--models", required=True, type=Path, help="output: weights (safetensors)")
     parser.add_argument("--history", required=True, type=Path, help="output: loss and error of each epoch and task")
     _run.run(main, parser.parse_args())

@@ -89,8 +89,8 @@ def lanczos(operator: SymmetricOperator, start: Tensor, steps: int) -> Lanczos:
 
 def _outside(basis: Tensor, vector: Tensor) -> Tensor:
     """Return the part of `vector` [p] that is orthogonal to the rows of `basis` [m, p]."""
-    # Twice is enough for orthogonality to rounding (Giraud et al., Numer. Math. 101, 87, 2005); without it,
-    # converged eigenvalues come back as copies.
+    # Twice is enough for orthogonality to rounding (Giraud et al., Numer. Math. 101, 87, 2005). Never, and
+    # converged eigenvalues come back as copies; once fails where most of the product cancels.
     for _ in range(2):
         vector = vector - basis.T @ (basis @ vector)
     return vector

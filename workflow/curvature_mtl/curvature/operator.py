@@ -14,7 +14,8 @@ class SymmetricOperator(Protocol):
     """What the estimators of this package ask of a matrix: its shape [p, p], and `@` on [p] or a block [p, k]."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns, p and p."""
 
     def __matmul__(self, vectors: Tensor, /) -> Tensor: ...
 

@@ -100,4 +100,3 @@ def _bond_features(bond: Chem.Bond) -> list[int]:
 def _one_hot(value: object, choices: tuple) -> list[int]:
     """Return one 0 or 1 a choice; all 0 for a value outside them."""
     return [int(value == choice) for choice in choices]
-

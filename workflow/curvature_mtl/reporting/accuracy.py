@@ -1,5 +1,7 @@
 """Test accuracy of every method, and what MTL gains or loses against the STL suite."""
 
+from typing import cast
+
 import numpy as np
 import pandas as pd
 
@@ -21,7 +23,7 @@ def accuracy_table(predictions: pd.DataFrame, units: dict[tuple[str, str], str])
     test = predictions[(predictions["subset"] == "test") & predictions["target"].notna()]
     rows = []
     for key, group in test.groupby([*KEYS, "task"], sort=False, observed=True):
-        dataset, split, method, seed, task = key
+        dataset, split, method, seed, task = cast(tuple[str, str, str, int, str], key)
         target = group["target"].to_numpy()
         mae = np.abs(group["prediction"].to_numpy() - target).mean()
         mad = np.abs(target - target.mean()).mean()

@@ -39,7 +39,8 @@ def save_figure(figure: Figure, paths: list[str], note: str) -> None:
 
     The note says which run and data the figure shows. Nothing that differs between equal runs is written.
     """
-    figure.supxlabel(note, fontsize=5, color="0.35", x=0.995, ha="right")
+    colour = "#B00000" if "SAMPLE" in note else "0.35"
+    figure.supxlabel(note, fontsize=6, color=colour, x=0.995, ha="right")
     for path in map(Path, paths):
         metadata = {"CreationDate": None} if path.suffix == ".pdf" else {}
         with atomic_path(path) as temporary:

@@ -57,7 +57,7 @@ def fit(
         on_epoch(progress)
     while progress.epoch < settings.epochs:
         progress.epoch += 1
-        rate = scheduler.get_last_lr()[0]
+        rate = float(scheduler.get_last_lr()[0])
         order = train[torch.randperm(len(train), generator=_generator(seed, progress.epoch))]
         train_loss = _train_epoch(network, graphs, order, settings, optimizer, scheduler, progress.epoch)
         validation_mae = standardised_mae(network, graphs, validation)

@@ -27,7 +27,9 @@ class TrainedModel:
     epoch: int
 
 
-def save_models(path: Path, models: list[TrainedModel], settings: NetworkSettings, node_dim: int, edge_dim: int) -> None:
+def save_models(
+    path: Path, models: list[TrainedModel], settings: NetworkSettings, node_dim: int, edge_dim: int
+) -> None:
     """Write the models atomically; what is not a weight stands in the file's metadata as JSON."""
     tensors = {f"{m.name}/{name}": value for m in models for name, value in m.network.state_dict().items()}
     described = [

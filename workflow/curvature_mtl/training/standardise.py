@@ -24,7 +24,9 @@ class Standardiser:
         for column, task in enumerate(tasks):
             labelled = targets[~np.isnan(targets[:, column]), column]
             if len(labelled) == 0:
-                raise UserError(f"task {task}: no labelled graph in the training split; remove the task from the config")
+                raise UserError(
+                    f"task {task}: no labelled graph in the training split; remove the task from the config"
+                )
             if np.ptp(labelled) == 0:
                 raise UserError(f"task {task}: all its training labels are equal; remove the task from the config")
         return cls(np.nanmean(targets, axis=0), np.nanstd(targets, axis=0))
