@@ -18,6 +18,6 @@ def main(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = _run.parser(__doc__)
     parser.add_argument("--source", required=True, choices=[n for n, s in SOURCES.items() if s.download])
-    parser.add_argument("--mirror", help="folder or URL prefix that is tried first")
+    parser.add_argument("--mirror", default="", help="folder or URL prefix that is tried first")
     parser.add_argument("--output", required=True, type=Path)
     _run.run(main, parser.parse_args())

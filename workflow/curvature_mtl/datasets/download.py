@@ -14,13 +14,13 @@ logger = logging.getLogger(__name__)
 TIMEOUT_SECONDS = 60
 
 
-def fetch(download: Download, target: Path, mirror: str | None) -> None:
+def fetch(download: Download, target: Path, mirror: str = "") -> None:
     """Put the verified file at `target`; nothing stands there before it is verified.
 
     Args:
         download: the registered file.
         target: where the file will stand.
-        mirror: folder or URL prefix that is tried before the public address.
+        mirror: folder or URL prefix that is tried before the public address; empty for none.
 
     Raises:
         UserError: if no address gives the file, or one gives another file than the registered one.
@@ -39,6 +39,8 @@ def verify(path: Path, download: Download, named: str | None = None) -> None:
     Raises:
         UserError: with what was expected and what was found.
     """
+    if not path.exists():
+        raise UserError(f"{named or path}: no such file")
     size, digest = path.stat().st_size, sha256_of_file(path)
     if (size, digest) != (download.size, download.sha256):
         raise UserError(

@@ -108,6 +108,8 @@ def _number(cell: str, task: str) -> float:
     if not cell.strip():
         return math.nan
     try:
+        if "_" in cell:  # Python reads 1_0 as ten
+            raise ValueError
         value = float(cell)
     except ValueError:
         raise ValueError(f"{task} is {cell!r}, not a number") from None

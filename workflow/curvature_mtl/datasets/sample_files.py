@@ -4,6 +4,7 @@ from pathlib import Path
 
 from curvature_mtl.datasets.raw import RawTable, label_table, read_cells
 from curvature_mtl.datasets.registry import SOURCES
+from curvature_mtl.errors import UserError
 
 TASKS = [task.name for task in SOURCES["sample_molecules"].tasks]
 
@@ -15,4 +16,7 @@ def read_sample_molecules(path: Path) -> RawTable:
         UserError: if the file or a column is missing.
     """
     header, lines = read_cells(path)
-    return label_table(path, header, lines, "smiles", TASKS, lambda line: line[header.index("reject_reason")])
+    if "reject_reason" not in header:
+        raise UserError(f"{path}: no column reject_reason; the file has {', '.join(header)}")
+    reason_at = header.index("reject_reason")
+    return label_table(path, header, lines, "smiles", TASKS, lambda line: line[reason_at])

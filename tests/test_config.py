@@ -1,0 +1,106 @@
+"""The configuration: defaults filled in, and each mistake named in one line with what is allowed."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from curvature_mtl.config import SAMPLE_SIZE, complete_config
+from curvature_mtl.curvature.settings import CurvatureSettings
+from curvature_mtl.datasets.registry import SOURCES
+from curvature_mtl.errors import UserError
+from curvature_mtl.models.network import NetworkSettings
+from curvature_mtl.training.settings import TrainingSettings
+
+CONFIGS = sorted((Path(__file__).parents[1] / "config").glob("*.yaml"))
+
+
+def config(**changes: Any) -> dict[str, Any]:
+    return {"run": "mine", "datasets": {"qm8": {"source": "qm8"}}} | changes
+
+
+def dataset(**changes: Any) -> dict[str, Any]:
+    return config(datasets={"mine": {"source": "qm8"} | changes})
+
+
+def complaint(wrong: dict[str, Any]) -> str:
+    with pytest.raises(UserError) as caught:
+        complete_config(wrong)
+    message = str(caught.value)
+    assert message.startswith("config: ")
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_committed_config_is_valid_and_completing_it_twice_changes_nothing(path: Path) -> None:
+    completed = complete_config(yaml.safe_load(path.read_text()))
+    assert complete_config(completed) == completed
+
+
+@pytest.mark.parametrize(
+    ("section", "settings"),
+    [("network", NetworkSettings), ("training", TrainingSettings), ("curvature", CurvatureSettings)],
+)
+def test_the_schema_and_the_code_have_the_same_defaults(section: str, settings: type) -> None:
+    assert complete_config(config())[section] == asdict(settings())
+
+
+def test_defaults_of_a_dataset() -> None:
+    completed = complete_config(config())["datasets"]["qm8"]
+    tasks = [task.name for task in SOURCES["qm8"].tasks]
+    assert completed == {"source": "qm8", "tasks": tasks, "splits": ["random"], "explicit_hydrogens": False}
+
+
+def test_only_a_sample_has_a_size() -> None:
+    completed = complete_config(config(datasets={"mine": {"source": "sample_molecules"}}))
+    assert completed["datasets"]["mine"]["size"] == SAMPLE_SIZE
+    assert complaint(dataset(size=100)) == "config: datasets.mine.size: only a sample has a size; remove the key"
+
+
+def test_what_is_given_is_kept_and_the_given_config_is_not_changed() -> None:
+    given = config(seeds=[4], training={"epochs": 3})
+    completed = complete_config(given)
+    assert completed["seeds"] == [4]
+    assert completed["training"] == asdict(TrainingSettings(epochs=3))
+    assert given == config(seeds=[4], training={"epochs": 3})
+
+
+def test_defaults_of_one_config_are_not_those_of_the_next() -> None:
+    complete_config(config())["seeds"].append(1)
+    assert complete_config(config())["seeds"] == [0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (config(sedes=[1]), ["the top level", "'sedes'", "allowed: run, mirror, seeds, methods"]),
+        (config(training={"epoch": 3}), ["training", "'epoch'", "allowed: epochs, batch_size"]),
+        (dataset(task=["E1-CC2"]), ["datasets.mine", "'task'", "allowed: source, tasks"]),
+        (config(training={"epochs": "3"}), ["training.epochs", "'3' is not of type 'integer'", "passes over"]),
+        (config(training={"epochs": 0}), ["training.epochs", "0 is less than the minimum of 1"]),
+        (config(training={"loss": "l1"}), ["training.loss", "'l1' is not one of ['mse', 'log_cosh']"]),
+        (config(seeds=[]), ["seeds", "non-empty"]),
+        (config(seeds=[True]), ["seeds.0", "True is not of type 'integer'"]),
+        (config(seeds=[1, 1]), ["seeds", "non-unique"]),
+        (config(run="a b"), ["run", "'a b' does not match"]),
+        (config(datasets={}), ["datasets", "non-empty"]),
+        (config(datasets={"a-b": {"source": "qm8"}}), ["datasets", "'a-b' does not match"]),
+        (config(datasets={"mine": {}}), ["datasets.mine", "'source' is a required property"]),
+        ({"run": "mine"}, ["the top level", "'datasets' is a required property"]),
+        (dataset(splits=["time"]), ["datasets.mine.splits.0", "'time' is not one of ['random', 'scaffold']"]),
+        (dataset(source="qm9"), ["datasets.mine.source", "'qm9' is unknown; allowed: sample_molecules, qm8"]),
+        (dataset(tasks=["E1-CC3"]), ["datasets.mine.tasks", "'E1-CC3' is unknown; allowed: E1-CC2, E2-CC2"]),
+        (config(methods=["stl"]), ["methods", "'stl' is unknown; allowed: equal"]),
+    ],
+)
+def test_a_mistake_is_named_with_its_key_and_what_is_allowed(wrong: dict[str, Any], said: list[str]) -> None:
+    message = complaint(wrong)
+    assert all(part in message for part in said), message
+
+
+def test_a_number_that_yaml_reads_as_text_is_refused() -> None:
+    wrong = config(training=yaml.safe_load("learning_rate_stl: 1e-3"))
+    assert "training.learning_rate_stl: '1e-3' is not of type 'number'" in complaint(wrong)

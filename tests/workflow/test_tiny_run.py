@@ -1,0 +1,116 @@
+"""The whole workflow on the tiny run, once; then what reruns after which change."""
+
+import pandas as pd
+import pytest
+
+from workflow.project import TINY, Project
+
+FIGURES = {"data_overview", "stl_vs_mtl", "spectral_density", "curvature_vs_transfer"}
+COLUMNS = {
+    "accuracy": "dataset split method task seed unit n_test mae mad",
+    "delta_m": "dataset split method seed delta_m_percent tasks_better n_tasks",
+    "curvature": "dataset split model epoch task seed block operator loss n_graphs lambda_max lambda_min trace "
+    "trace_se n_products",
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return Project.copy_to(tmp_path_factory.mktemp("tiny") / "project")
+
+
+@pytest.fixture(scope="module")
+def first_run(project):
+    run = project.snakemake("--cores", "2", *TINY)
+    assert run.returncode == 0, run.stdout
+    return run.stdout
+
+
+@pytest.fixture
+def edited(project, first_run):
+    """The project after its run, with every edit of the test undone at its end."""
+    before = {path: path.read_bytes() for path in project.folder.glob("workflow/**/*.py")}
+    yield project
+    for path, content in before.items():
+        if path.read_bytes() != content:
+            path.write_bytes(content)
+
+
+def test_is_small(project):
+    assert sum(project.planned_jobs(*TINY).values()) <= 25
+
+
+def test_says_that_it_is_the_sample(first_run):
+    assert first_run.count("This is the sample") == 2, "the start banner and the closing message"
+    assert "--configfile config/paper.yaml" in first_run
+
+
+def test_draws_every_figure_as_pdf_and_png(project, first_run):
+    drawn = {path.name for path in (project.folder / "figures/tiny").iterdir()}
+    assert drawn == {f"{name}.{ending}" for name in FIGURES for ending in ("pdf", "png")}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_tables_have_the_promised_columns(project, first_run, name):
+    table = pd.read_csv(project.folder / f"results/tiny/tables/{name}.csv")
+    assert list(table.columns) == COLUMNS[name].split()
+    assert len(table) > 0
+
+
+def test_markdown_tables_name_run_and_data_and_mark_the_sample(project, first_run):
+    for table in (project.folder / "results/tiny/tables").glob("*.md"):
+        assert "run tiny: sample_molecules" in table.read_text()
+        assert "SAMPLE" in table.read_text()
+
+
+def test_measures_three_tasks_at_three_models(project, first_run):
+    curvature = pd.read_csv(project.folder / "results/tiny/tables/curvature.csv")
+    assert curvature.groupby("model")["task"].nunique().to_dict() == {"init": 3, "stl": 3, "equal": 3}
+    assert (curvature["lambda_max"] > curvature["lambda_min"]).all()
+
+
+def test_a_second_run_has_nothing_to_do(project, first_run):
+    run = project.snakemake("--cores", "2", *TINY)
+    assert run.returncode == 0
+    assert "Nothing to be done" in run.stdout
+
+
+def test_a_lost_figure_reruns_its_notebook_alone(project, first_run):
+    figure = project.folder / "figures/tiny/stl_vs_mtl.pdf"
+    content = figure.read_bytes()
+    figure.unlink()
+    try:
+        assert project.planned_jobs(*TINY, "--", "figures/tiny/stl_vs_mtl.pdf") == {"notebook": 1}
+    finally:
+        project.snakemake("--cores", "1", *TINY)
+    assert figure.read_bytes() == content
+
+
+def test_a_single_figure_needs_no_curvature(project):
+    jobs = project.planned_jobs(*TINY, "--forceall", "--", "figures/tiny/stl_vs_mtl.pdf")
+    assert "curvature" not in jobs
+    assert jobs["notebook"] == 1
+
+
+def test_a_comment_in_the_package_reruns_nothing(edited):
+    edited.edit("workflow/curvature_mtl/training/fit.py", "import math\n", "import math  # for the number of steps\n\n")
+    assert edited.planned_jobs(*TINY) == {}
+
+
+def test_an_edit_of_the_training_code_reruns_training_and_what_follows(edited):
+    edited.edit("workflow/curvature_mtl/training/fit.py", "betas=(0.9, 0.99)", "betas=(0.9, 0.98)")
+    jobs = edited.planned_jobs(*TINY)
+    assert jobs["train"] == 2
+    assert {"evaluate", "curvature", "accuracy_tables", "curvature_tables", "notebook"} <= set(jobs)
+    assert not {"make_sample_molecules", "featurize", "split"} & set(jobs)
+
+
+def test_an_edit_of_the_plot_style_reruns_the_notebooks_alone(edited):
+    edited.edit("workflow/curvature_mtl/reporting/style.py", "FULL_WIDTH = 7.0", "FULL_WIDTH = 6.9")
+    assert edited.planned_jobs(*TINY) == {"notebook": 4, "all": 1}
+
+
+def test_the_report_can_be_made(project, first_run):
+    run = project.snakemake(*TINY, "--report", "report.zip")
+    assert run.returncode == 0, run.stdout
+    assert (project.folder / "report.zip").stat().st_size > 100_000
