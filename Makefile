@@ -8,7 +8,7 @@ CORES ?= all
 
 BIN := .venv/bin
 READY := .venv/.made-from-lock
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 
 .PHONY: help env reproduce lint test test-full
 

@@ -106,9 +106,7 @@ def test_when_no_address_answers_each_is_named(public: str, target: Path) -> Non
     assert list(target.parent.iterdir()) == []
 
 
-def test_a_refused_connection_is_an_address_that_does_not_answer(
-    target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_connection_is_an_address_that_does_not_answer(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with pytest.raises(UserError, match=f"cannot fetch sub/data.csv: {NOWHERE}"):
         fetch(registered(), target, mirror=None)
