@@ -47,12 +47,12 @@ def read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            lines = [line for line in csv.reader(file) if line]
+            lines = list(csv.reader(file))
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not a CSV text file ({error})") from error
-    if len(lines) < 2:
+    if not any(lines[1:]):
         raise UserError(f"{path}: no data rows below the header")
     return lines[0], lines[1:]
 
@@ -88,6 +88,8 @@ def label_table(
     rows, identifiers, labels = [], [], []
     identifier_at, task_at = header.index(identifier), [header.index(task) for task in tasks]
     for row, line in enumerate(lines, start=1):
+        if not line:  # a blank line counts in the numbering alone
+            continue
         name = line[identifier_at] if identifier_at < len(line) else ""
         try:
             if len(line) != len(header):

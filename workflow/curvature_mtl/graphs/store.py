@@ -1,17 +1,13 @@
 """The flat graph store: all graphs of a dataset as a few concatenated arrays in one safetensors file."""
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from curvature_mtl.errors import UserError
-from curvature_mtl.files import atomic_path
+from curvature_mtl.files import read_tensors, write_tensors
 
-FORMAT = "curvature-mtl-graphs/1"
+FORM = "curvature-mtl-graphs/1"
 
 
 @dataclass(frozen=True)
@@ -30,7 +26,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class GraphStore:
-    """Graphs i has the nodes `node_offsets[i]:node_offsets[i+1]`, and its edges likewise.
+    """Graph i has the nodes `node_offsets[i]:node_offsets[i+1]`, and its edges likewise.
 
     Edge indices are numbered within each graph, sorted by target. `targets` is [graphs, tasks] in
     original units with NaN for a missing label.
@@ -83,26 +79,17 @@ class GraphStore:
     def save(self, path: Path) -> None:
         """Write the store as safetensors; the task names stand in the file's metadata."""
         arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "tasks"}
-        metadata = {"format": FORMAT, "tasks": json.dumps(self.tasks)}
-        with atomic_path(path) as temporary:
-            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, metadata)
+        write_tensors(path, arrays, FORM, {"tasks": self.tasks})
 
     @classmethod
     def load(cls, path: Path) -> "GraphStore":
         """Read a store.
 
         Raises:
-            UserError: if the file is not a graph store of this format.
+            UserError: if the file is not a graph store of this form.
         """
-        try:
-            with safe_open(path, framework="numpy") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != FORMAT:
-                    raise UserError(f"{path}: format {metadata.get('format')!r}, expected {FORMAT!r}; featurize again")
-                arrays = {name: file.get_tensor(name) for name in file.keys()}
-        except SafetensorError as error:
-            raise UserError(f"{path}: not a readable graph store ({error}); delete it and run again") from error
-        return cls(**arrays, tasks=tuple(json.loads(metadata["tasks"])))
+        arrays, described = read_tensors(path, FORM)
+        return cls(**arrays, tasks=tuple(described["tasks"]))
 
 
 def _offsets(lengths: list[int]) -> np.ndarray:

@@ -1,18 +1,16 @@
 """Training state on disk as safetensors: a killed training goes on from its last epoch, bit for bit."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from curvature_mtl.files import atomic_path
+from curvature_mtl.errors import UserError
+from curvature_mtl.files import read_tensors, write_tensors
 
-FORMAT = "curvature-mtl-checkpoint/1"
+FORM = "curvature-mtl-checkpoint/1"
 
 
 @dataclass
@@ -41,14 +39,12 @@ def save_checkpoint(
         **{f"best/{name}": value for name, value in progress.best_weights.items()},
         **{f"optimizer/{i}/{name}": value for i, state in moments.items() for name, value in state.items()},
     }
-    metadata = {
-        "format": FORMAT,
+    described = {
         "fingerprint": fingerprint,
-        "scheduler": json.dumps(_plain_numbers(scheduler.state_dict())),
-        "progress": json.dumps({k: v for k, v in vars(progress).items() if k != "best_weights"}),
+        "scheduler": _plain_numbers(scheduler.state_dict()),
+        "progress": {k: v for k, v in vars(progress).items() if k != "best_weights"},
     }
-    with atomic_path(path) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata)
+    write_tensors(path, {name: tensor.numpy() for name, tensor in tensors.items()}, FORM, described)
 
 
 def load_checkpoint(
@@ -64,26 +60,25 @@ def load_checkpoint(
     the training then starts from the beginning.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if (metadata.get("format"), metadata.get("fingerprint")) != (FORMAT, fingerprint):
-                return Progress()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (OSError, SafetensorError):
+        arrays, described = read_tensors(path, FORM)
+    except UserError:
         return Progress()
+    if described["fingerprint"] != fingerprint:
+        return Progress()
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     network.load_state_dict(_with_prefix(tensors, "network/"))
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in _with_prefix(tensors, "optimizer/").items():
         parameter, name = key.split("/")
         moments.setdefault(int(parameter), {})[name] = value
     # Rate and momentum of the parameter groups must be the checkpoint's own before the scheduler goes on.
-    schedule = json.loads(metadata["scheduler"])
+    schedule = described["scheduler"]
     scheduler.load_state_dict(schedule)
     groups = optimizer.state_dict()["param_groups"]
     for group, rate in zip(groups, schedule["_last_lr"], strict=True):
         group["lr"] = rate
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
-    return Progress(**json.loads(metadata["progress"]), best_weights=_with_prefix(tensors, "best/"))
+    return Progress(**described["progress"], best_weights=_with_prefix(tensors, "best/"))
 
 
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

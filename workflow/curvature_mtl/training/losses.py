@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 
 def squared_error(residual: Tensor) -> Tensor:
@@ -16,9 +15,9 @@ def squared_error(residual: Tensor) -> Tensor:
 def log_cosh(residual: Tensor) -> Tensor:
     """Return log cosh r, elementwise: r^2/2 near 0 and |r| far away, smooth everywhere.
 
-    Written as r + softplus(-2r) - log 2, which neither overflows nor has a kink.
+    Written as log(exp r + exp -r) - log 2, which neither overflows nor has a kink.
     """
-    return residual + F.softplus(-2 * residual) - math.log(2)
+    return torch.logaddexp(residual, -residual) - math.log(2)
 
 
 LOSSES: dict[str, Callable[[Tensor], Tensor]] = {"mse": squared_error, "log_cosh": log_cosh}

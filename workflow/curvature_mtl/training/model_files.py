@@ -1,19 +1,16 @@
 """Trained networks on disk: one safetensors file for all networks of a method and seed."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+import torch
 
-from curvature_mtl.errors import UserError
-from curvature_mtl.files import atomic_path
+from curvature_mtl.files import read_tensors, write_tensors
 from curvature_mtl.models.network import Network, NetworkSettings
 from curvature_mtl.training.standardise import Standardiser
 
-FORMAT = "curvature-mtl-models/1"
+FORM = "curvature-mtl-models/1"
 
 
 @dataclass(frozen=True)
@@ -30,8 +27,8 @@ class TrainedModel:
 def save_models(
     path: Path, models: list[TrainedModel], settings: NetworkSettings, node_dim: int, edge_dim: int
 ) -> None:
-    """Write the models atomically; what is not a weight stands in the file's metadata as JSON."""
-    tensors = {f"{m.name}/{name}": value for m in models for name, value in m.network.state_dict().items()}
+    """Write the models atomically; what is not a weight stands in the file's metadata."""
+    tensors = {f"{m.name}/{name}": value.numpy() for m in models for name, value in m.network.state_dict().items()}
     described = [
         {
             "name": m.name,
@@ -43,33 +40,25 @@ def save_models(
         for m in models
     ]
     network = {"node_dim": node_dim, "edge_dim": edge_dim, "settings": asdict(settings)}
-    metadata = {"format": FORMAT, "models": json.dumps(described), "network": json.dumps(network)}
-    with atomic_path(path) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, metadata)
+    write_tensors(path, tensors, FORM, {"models": described, "network": network})
 
 
 def load_models(path: Path) -> list[TrainedModel]:
     """Read the models of a file.
 
     Raises:
-        UserError: if the file is not a model file of this format.
+        UserError: if the file is not a model file of this form.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise UserError(f"{path}: format {metadata.get('format')!r}, expected {FORMAT!r}; train again")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except SafetensorError as error:
-        raise UserError(f"{path}: not a readable model file ({error}); delete it and run again") from error
-    shape = json.loads(metadata["network"])
+    arrays, described = read_tensors(path, FORM)
+    shape = described["network"]
+    settings = NetworkSettings(**shape["settings"])
     models = []
-    for described in json.loads(metadata["models"]):
-        name, tasks = described["name"], described["tasks"]
-        settings = NetworkSettings(**shape["settings"])
+    for model in described["models"]:
+        name, tasks = model["name"], model["tasks"]
         network = Network(shape["node_dim"], shape["edge_dim"], len(tasks), settings)
         prefix = f"{name}/"
-        network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-        standardiser = Standardiser(np.array(described["mean"]), np.array(described["std"]))
-        models.append(TrainedModel(name, tasks, network, standardiser, described["epoch"]))
+        own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+        network.load_state_dict({key: torch.from_numpy(array) for key, array in own.items()})
+        standardiser = Standardiser(np.array(model["mean"]), np.array(model["std"]))
+        models.append(TrainedModel(name, tasks, network, standardiser, model["epoch"]))
     return models

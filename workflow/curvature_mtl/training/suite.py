@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from curvature_mtl.errors import UserError
 from curvature_mtl.graphs.batches import GraphTensors
 from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.models.network import NetworkSettings, build_network
@@ -65,6 +66,8 @@ class Suite:
         targets = self.store.targets[:, columns]
         labelled = ~np.isnan(targets).all(axis=1)
         train, validation = (np.flatnonzero((self.subset == part) & labelled) for part in ("train", "validation"))
+        if not len(validation):
+            raise UserError(f"{name}: no labelled graph in the validation split, so no best epoch; add data")
         standardiser = Standardiser.fit(targets[train], tasks)
         graphs = GraphTensors(self.store, standardiser.forward(targets))
         network = build_network(graphs.x.shape[1], graphs.edge_attr.shape[1], len(tasks), self.network, self.seed)
@@ -79,7 +82,7 @@ class Suite:
             rate,
             self.seed,
             self.checkpoints / f"{name}.safetensors",
-            self.fingerprint,
+            f"{self.fingerprint} {' '.join(tasks)}",
             report,
         )
         model = TrainedModel(name, tasks, network, standardiser, progress.best_epoch)
