@@ -20,7 +20,7 @@ from curvature_mtl.training.settings import TrainingSettings
 from small_graphs import EDGE_DIM, NODE_DIM, random_graph
 
 TRAIN, VALIDATION = torch.arange(30), torch.arange(30, 40)
-SETTINGS = TrainingSettings(epochs=6, batch_size=8)
+SETTINGS = TrainingSettings(loss_width=1.0, epochs=6, batch_size=8)
 # With these the best epoch is neither the first nor the last, so that its weights must be kept.
 RESTLESS = {"settings": replace(SETTINGS, epochs=12), "rate": 0.05}
 

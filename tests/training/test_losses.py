@@ -8,10 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curvature_mtl.training.losses import LOSSES, log_cosh, squared_error, task_means, task_sums
+from curvature_mtl.training.losses import log_cosh, pointwise_loss, squared_error, task_means, task_sums
 
 RESIDUALS = torch.linspace(-30, 30, 601, dtype=torch.float64)
 ROUNDING = 1e-15
+LOSSES = {"mse": squared_error, "log_cosh": log_cosh}
 
 
 def test_log_cosh_equals_its_name() -> None:
@@ -31,6 +32,18 @@ def test_derivatives_of_log_cosh_are_tanh_and_one_over_cosh_squared() -> None:
     (second,) = torch.autograd.grad(first.sum(), residual)
     np.testing.assert_allclose(first.detach(), np.tanh(RESIDUALS.numpy()), rtol=1e-14, atol=2 * ROUNDING)
     np.testing.assert_allclose(second, np.cosh(RESIDUALS.numpy()) ** -2, rtol=1e-12, atol=4 * ROUNDING)
+
+
+@pytest.mark.parametrize("width", [0.1, 0.5, 3])
+def test_log_cosh_of_a_width_is_quadratic_within_and_linear_beyond(width: float) -> None:
+    near, far = torch.tensor([0.01, 50], dtype=torch.float64) * width
+    loss = pointwise_loss("log_cosh", width)
+    assert loss(near).item() == pytest.approx(near.item() ** 2 / (2 * width), rel=1e-4)
+    assert loss(far).item() == pytest.approx(far.item() - width * math.log(2), rel=1e-12)
+
+
+def test_mse_has_no_width() -> None:
+    assert pointwise_loss("mse", 0.1)(torch.tensor(3.0)).item() == 9
 
 
 def test_squared_error_is_the_square() -> None:

@@ -11,7 +11,7 @@ from curvature_mtl.errors import UserError
 from curvature_mtl.graphs.batches import GraphTensors
 from curvature_mtl.models.network import Network
 from curvature_mtl.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from curvature_mtl.training.losses import LOSSES, task_means, task_sums
+from curvature_mtl.training.losses import pointwise_loss, task_means, task_sums
 from curvature_mtl.training.settings import TrainingSettings
 
 EVALUATION_BATCH = 1024
@@ -90,7 +90,7 @@ def _train_epoch(
     epoch: int,
 ) -> Tensor:
     """Make one pass over the graphs in `order`; return each task's mean training loss [tasks]."""
-    loss_function = LOSSES[settings.loss]
+    loss_function = pointwise_loss(settings.loss, settings.loss_width)
     sums = torch.zeros(graphs.y.shape[1])
     counts = torch.zeros(graphs.y.shape[1])
     for step, batch in enumerate(graphs.batches(order, settings.batch_size)):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,15 +13,18 @@ def squared_error(residual: Tensor) -> Tensor:
     return residual.square()
 
 
-def log_cosh(residual: Tensor) -> Tensor:
-    """Return log cosh r, elementwise: r^2/2 near 0 and |r| far away, smooth everywhere.
+def log_cosh(residual: Tensor, width: float = 1.0) -> Tensor:
+    """Return w log cosh(r / w), elementwise: r^2 / 2w for |r| below the width w, |r| far beyond, smooth everywhere.
 
-    Written as log(exp r + exp -r) - log 2, which neither overflows nor has a kink.
+    Written as w [log(exp(r/w) + exp(-r/w)) - log 2], which neither overflows nor has a kink.
     """
-    return torch.logaddexp(residual, -residual) - math.log(2)
+    scaled = residual / width
+    return width * (torch.logaddexp(scaled, -scaled) - math.log(2))
 
 
-LOSSES: dict[str, Callable[[Tensor], Tensor]] = {"mse": squared_error, "log_cosh": log_cosh}
+def pointwise_loss(name: str, width: float) -> Callable[[Tensor], Tensor]:
+    """Return the loss called `mse` or `log_cosh`; the width is that of log-cosh, in standard deviations."""
+    return squared_error if name == "mse" else partial(log_cosh, width=width)
 
 
 def task_sums(prediction: Tensor, target: Tensor, loss: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
@@ -29,7 +33,7 @@ def task_sums(prediction: Tensor, target: Tensor, loss: Callable[[Tensor], Tenso
     Args:
         prediction: [graphs, tasks], standardised.
         target: [graphs, tasks], standardised, NaN for a missing label.
-        loss: one of `LOSSES`.
+        loss: of the residual, elementwise.
     """
     labelled = ~torch.isnan(target)
     # The residual of a missing label is set to 0 before the loss, so that no NaN reaches a gradient.

@@ -10,6 +10,7 @@ class TrainingSettings:
     epochs: int = 20
     batch_size: int = 64
     loss: str = "log_cosh"
+    loss_width: float = 0.1
     learning_rate_stl: float = 4e-3
     learning_rate_mtl: float = 8e-3
     weight_decay: float = 0.01
