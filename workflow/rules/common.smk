@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -18,12 +19,15 @@ from curvature_mtl.training.methods import STL
 
 # Jobs find the package and this very Python, installed or not; an activated conda environment comes first in PATH.
 os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.getenv('PATH')}")
-shell.prefix(f"set -euo pipefail; export PYTHONPATH='{PACKAGE_ROOT}'; ")
 
 try:
     config = complete_config(config)
 except UserError as error:
     raise WorkflowError(str(error))
+
+# The mirror is no param of a rule: the bytes are the same wherever they come from, so another mirror reruns nothing.
+MIRROR = f"export CURVATURE_MTL_MIRROR={shlex.quote(config['mirror'])}; " if config["mirror"] else ""
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(PACKAGE_ROOT)}; {MIRROR}")
 
 RUN = config["run"]
 RESULTS = f"results/{RUN}"

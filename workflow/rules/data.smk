@@ -14,10 +14,8 @@ rule download:
     resources:
         mem_mb=500,
         runtime=60,
-    # The mirror is no param: the bytes are the same wherever they come from, so another mirror reruns nothing.
     shell:
-        "python -m curvature_mtl.commands.download --source {wildcards.source} --mirror={config[mirror]:q}"
-        " --output {output} --log {log}"
+        "python -m curvature_mtl.commands.download --source {wildcards.source} --output {output} --log {log}"
 
 
 rule make_sample_molecules:

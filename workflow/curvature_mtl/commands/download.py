@@ -1,6 +1,7 @@
 """Fetch the registered file of a source, from a mirror or its public address, and verify it."""
 
 import argparse
+import os
 from pathlib import Path
 
 from curvature_mtl.commands import _run
@@ -18,6 +19,7 @@ def main(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = _run.parser(__doc__)
     parser.add_argument("--source", required=True, choices=[n for n, s in SOURCES.items() if s.download])
-    parser.add_argument("--mirror", default="", help="folder or URL prefix that is tried first")
+    mirror = os.environ.get("CURVATURE_MTL_MIRROR", "")
+    parser.add_argument("--mirror", default=mirror, help="folder or URL prefix that is tried first")
     parser.add_argument("--output", required=True, type=Path)
     _run.run(main, parser.parse_args())
