@@ -50,7 +50,7 @@ def test_the_place_of_the_package_does_not_matter(package: Copy, monkeypatch: py
     [
         ('"""Return r^2, elementwise', '"""Give the square of r'),
         ("    return residual.square()", "    # A comment.\n\n\n    return residual.square()  # another"),
-        ("return torch.logaddexp(residual, -residual)", "return torch.logaddexp(\n        residual, -residual)"),
+        ("scaled = residual / width", "scaled = (\n        residual / width)"),
         ('"""Pointwise losses', '"""Losses'),
     ],
     ids=["docstring", "comment", "layout", "docstring of the module"],
