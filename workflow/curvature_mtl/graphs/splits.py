@@ -31,15 +31,14 @@ def split_by_group(groups: pd.Series, seed: int) -> np.ndarray:
     sizes = np.bincount(codes, minlength=len(names))
     wanted = {"test": round(TEST_FRACTION * len(groups)), "validation": round(VALIDATION_FRACTION * len(groups))}
     part_of_group = np.full(len(names), "train", dtype=object)
-    order = iter(np.random.default_rng(seed).permutation(len(names)))
+    order = np.random.default_rng(seed).permutation(len(names))
     small = [group for group in order if sizes[group] <= max(1, wanted["test"] / 2)]
-    position = 0
     for part, size in wanted.items():
         filled = 0
-        while filled < size and position < len(small):
-            part_of_group[small[position]] = part
-            filled += sizes[small[position]]
-            position += 1
+        while filled < size and small:
+            group = small.pop(0)
+            part_of_group[group] = part
+            filled += sizes[group]
     parts = part_of_group[codes]
     for part in ("train", "validation", "test"):
         if not (parts == part).any():
