@@ -30,7 +30,7 @@ def test_one_core_gives_the_same_bytes_as_two(undisturbed, tmp_path):
 def test_one_job_per_task_gives_the_same_accuracy(undisturbed, tmp_path):
     project = Project.copy_to(tmp_path / "project")
     target = "results/tiny/tables/accuracy.csv"
-    run = project.snakemake("--cores", "2", *TINY, "--config", "one_job_per_task=true", "--", target)
+    run = project.snakemake("--cores", "2", *TINY, "--config", "one_job_per_task=True", "--", target)
     assert run.returncode == 0, run.stdout
     assert project.outputs()[target] == undisturbed[target]
 

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 COLUMNS = ["dataset", "split", "model", "epoch", "task", "seed", "block", "operator", "loss", "n_graphs"]
 COLUMNS += ["lambda_max", "lambda_max_residual", "lambda_min", "lambda_min_residual"]
 COLUMNS += ["trace", "trace_se", "n_products"]
+RITZ_COLUMNS = ["probe", "ritz_value", "weight", "residual"]
 GRAPHS_A_BATCH = 250  # measured: larger batches are slower and take more memory
 
 
@@ -50,8 +51,12 @@ def main(arguments: argparse.Namespace) -> None:
     for task in tqdm(arguments.tasks, unit="task", disable=None):
         model = next(model for model in models if task in model.tasks)
         finished = arguments.checkpoints / f"{task}.json"
-        row, values = _resume(finished, made_from) or measure(model, task, store, train, arguments)
-        write_json(finished, {"fingerprint": made_from, "row": row, "ritz": values.to_dict("list")})
+        if not _is_finished(finished, made_from):
+            row, values = measure(model, task, store, train, arguments)
+            write_json(finished, {"fingerprint": made_from, "row": row, "ritz": values.to_dict("list")})
+        # Read back even if just written: a resumed job and an undisturbed one go the same way.
+        saved = read_json(finished)
+        row, values = saved["row"], pd.DataFrame(saved["ritz"])[RITZ_COLUMNS]
         logger.info("%s: trace %.4g +- %.2g, lambda_max %.4g", task, row["trace"], row["trace_se"], row["lambda_max"])
         rows.append({"epoch": model.epoch, "task": task, "block": "trunk", "operator": "hessian", **row})
         ritz.append(values.assign(task=task))
@@ -88,13 +93,8 @@ def initial_model(store: GraphStore, train: np.ndarray, arguments: argparse.Name
     return TrainedModel("init", tasks, network, Standardiser.fit(targets, tasks), epoch=0)
 
 
-def _resume(finished: Path, made_from: str) -> tuple[dict[str, Any], pd.DataFrame] | None:
-    if not finished.exists():
-        return None
-    saved = read_json(finished)
-    if saved["fingerprint"] != made_from:
-        return None
-    return saved["row"], pd.DataFrame(saved["ritz"])
+def _is_finished(file: Path, made_from: str) -> bool:
+    return file.exists() and read_json(file)["fingerprint"] == made_from
 
 
 if __name__ == "__main__":
