@@ -13,7 +13,7 @@ from curvature_mtl.errors import UserError
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     """Return an argument parser with the option `--log` that every command has."""
-    made = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    made = argparse.ArgumentParser(description=description)
     made.add_argument("--log", type=Path, help="file for the log; errors go to the terminal, too")
     return made
 
