@@ -1,10 +1,14 @@
 """The conda environments pin exactly, and what they share with the lock file has the same version."""
 
+import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+
+from curvature_mtl.fingerprint import _closure, _file_of
 
 ROOT = Path(__file__).parents[1]
 ON_PYPI = {
@@ -35,3 +39,29 @@ def test_every_rule_with_a_shell_names_an_environment() -> None:
     named = re.findall(r'conda:\n\s+"../../(envs/\w+\.yaml)"', rules)
     assert len(named) == rules.count("    shell:")
     assert all((ROOT / path).exists() for path in named)
+
+
+def imported_packages(command: str) -> set[str]:
+    """Return the packages from elsewhere that a command and the modules behind it import when it starts."""
+    found = set()
+    for module in _closure(f"curvature_mtl.commands.{command}"):
+        for node in ast.parse(_file_of(module).read_text()).body:
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module.split(".")[0])
+    return found - set(sys.stdlib_module_names) - {"curvature_mtl"}
+
+
+def commands_by_environment() -> list[tuple[str, str]]:
+    rules = "".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    return re.findall(r'envs/(\w+)\.yaml".*?curvature_mtl\.commands\.(\w+)', rules, re.DOTALL)
+
+
+@pytest.mark.parametrize(("environment", "command"), commands_by_environment())
+def test_an_environment_holds_what_its_commands_import(environment: str, command: str) -> None:
+    declared = re.findall(r"^  - (\S+) ==", (ROOT / f"envs/{environment}.yaml").read_text(), re.MULTILINE)
+    names = {ON_PYPI.get(name, name).removesuffix("-base") for name in declared}
+    # jupyter_client and traitlets come with papermill, which needs them.
+    names |= {"jupyter_client", "traitlets"} if "papermill" in names else set()
+    assert imported_packages(command) <= names

@@ -7,8 +7,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from curvature_mtl.errors import UserError
-from curvature_mtl.files import write_tensors
 from curvature_mtl.graphs.store import Graph, GraphStore
+from curvature_mtl.tensor_files import write_tensors
 
 
 def assert_equal(one: GraphStore, two: GraphStore) -> None:

@@ -6,7 +6,7 @@ rule curvature:
     input:
         graphs=f"{RESULTS}/{{dataset}}/graphs.safetensors",
         split=f"{SEED_FOLDER}/split.parquet",
-        models=lambda wildcards: curved_models(wildcards),
+        models=curved_models,
     output:
         summary=f"{SEED_FOLDER}/curvature/{{model}}/{{part}}.parquet",
         ritz=f"{SEED_FOLDER}/curvature/{{model}}/{{part}}-ritz.parquet",

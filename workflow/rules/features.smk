@@ -26,7 +26,8 @@ rule featurize:
         ),
         code=code("featurize"),
     shell:
-        "python -m curvature_mtl.commands.featurize --dataset {wildcards.dataset} --source {params.source} --raw {input.raw} {params.hydrogens}"
+        "python -m curvature_mtl.commands.featurize --dataset {wildcards.dataset} --source {params.source}"
+        " --raw {input.raw} {params.hydrogens}"
         " --graphs {output.graphs} --table {output.table} --rejects {output.rejects} --summary {output.summary}"
         " --log {log}"
 

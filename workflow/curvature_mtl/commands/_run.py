@@ -5,8 +5,10 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 from curvature_mtl.errors import UserError
 
@@ -38,7 +40,7 @@ def add_identity(parser: argparse.ArgumentParser, model: str) -> None:
     parser.add_argument("--seed", required=True, type=int)
 
 
-def identified(table: pd.DataFrame, arguments: argparse.Namespace, model: str) -> pd.DataFrame:
+def identified(table: "pd.DataFrame", arguments: argparse.Namespace, model: str) -> "pd.DataFrame":
     """Return the table with the columns dataset, split, `model` and seed in front."""
     names = ["dataset", "split", model, "seed"]
     return table.assign(**{name: getattr(arguments, name) for name in names})[[*names, *table.columns]]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curvature_mtl.files import read_tensors, write_tensors
+from curvature_mtl.tensor_files import read_tensors, write_tensors
 
 FORM = "curvature-mtl-graphs/1"
 

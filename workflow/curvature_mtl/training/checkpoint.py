@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from curvature_mtl.errors import UserError
-from curvature_mtl.files import read_tensors, write_tensors
+from curvature_mtl.tensor_files import read_tensors, write_tensors
 
 FORM = "curvature-mtl-checkpoint/1"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from curvature_mtl.files import read_tensors, write_tensors
 from curvature_mtl.models.network import Network, NetworkSettings
+from curvature_mtl.tensor_files import read_tensors, write_tensors
 from curvature_mtl.training.standardise import Standardiser
 
 FORM = "curvature-mtl-models/1"

@@ -100,6 +100,6 @@ class _Reporter:
         loss = float(np.mean([row["train_loss"] for row in last]))
         mae = float(np.nanmean([row["validation_mae"] for row in last]))
         self.bar.set_description(self.name)
-        self.bar.set_postfix(loss=f"{loss:.4f}", rate=f"{last[0]['learning_rate']:.1e}")
+        self.bar.set_postfix(loss=f"{loss:.4f}", learning_rate=f"{last[0]['learning_rate']:.1e}")
         self.bar.update(self.epochs_before + progress.epoch - self.bar.n)
         logger.info("%s epoch %d: training loss %.5f, validation MAE %.5f sd", self.name, progress.epoch, loss, mae)

@@ -1,0 +1,1 @@
+"""Per-task Hessians as operators: Lanczos, spectral density, trace; no dataset is known here."""

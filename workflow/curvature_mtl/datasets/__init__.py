@@ -1,0 +1,1 @@
+"""Raw data: registry, verified download, readers and the sample makers; no torch here."""

@@ -1,0 +1,1 @@
+"""The graph network: a trunk shared by all tasks, and linear heads."""

@@ -1,0 +1,1 @@
+"""Tables, figures and notebooks made from results."""

@@ -1,0 +1,1 @@
+"""Training of STL suites and MTL methods: fit loop, losses, checkpoints, model files."""
