@@ -6,17 +6,22 @@ PYTHON ?= python3.11
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 CORES ?= all
 
+# Where `make query-mp` puts its frozen table, and what else to tell it, such as MP_OPTIONS="--elements Li O".
+MP_FOLDER ?= materials-project
+MP_OPTIONS ?=
+
 BIN := .venv/bin
 READY := .venv/.made-from-lock
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 
-.PHONY: help env reproduce lint test test-full
+.PHONY: help env reproduce lint test test-full query-mp
 
 help:
 	@echo "make reproduce   .venv from the lock file, then every figure and table of the sample (minutes)"
 	@echo "make test        lint, unit tests and one tiny run of the workflow"
 	@echo "make test-full   the tests that take longer: repeats, kills, stand-ins"
 	@echo "make lint        format, style, types and workflow checks alone"
+	@echo "make query-mp    today's Materials Project as a frozen table with its config (needs MP_API_KEY)"
 	@echo "make env         .venv alone (TORCH_INDEX=... for a CUDA build of torch)"
 
 env: $(READY)
@@ -48,3 +53,12 @@ test: lint
 
 test-full: env
 	$(BIN)/pytest -m slow
+
+query-mp: .venv-mp-api/.made-from-lock
+	@PYTHONPATH=workflow .venv-mp-api/bin/python -m curvature_mtl.commands.query_materials_project --folder $(MP_FOLDER) $(MP_OPTIONS)
+
+.venv-mp-api/.made-from-lock: requirements-mp-api.lock
+	@echo "Making .venv-mp-api with $(PYTHON) from requirements-mp-api.lock ..."
+	@$(PYTHON) -m venv --clear .venv-mp-api
+	@.venv-mp-api/bin/python -m pip --disable-pip-version-check install -qq --no-deps -r requirements-mp-api.lock
+	@touch $@

@@ -51,7 +51,25 @@ def test_the_schema_and_the_code_have_the_same_defaults(section: str, settings: 
 def test_defaults_of_a_dataset() -> None:
     completed = complete_config(config())["datasets"]["qm8"]
     tasks = [task.name for task in SOURCES["qm8"].tasks]
-    assert completed == {"source": "qm8", "tasks": tasks, "splits": ["random"], "explicit_hydrogens": False}
+    assert (completed["tasks"], completed["splits"], completed["explicit_hydrogens"]) == (tasks, ["random"], False)
+
+
+def test_crystals_are_split_by_formula_unless_told_otherwise() -> None:
+    completed = complete_config(config(datasets={"mine": {"source": "mp_2020"}}))["datasets"]["mine"]
+    assert (completed["splits"], completed["max_sites"]) == (["formula"], 0)
+
+
+def table(**changes: Any) -> dict[str, Any]:
+    described = {"file": "mine.csv", "smiles": "smiles", "tasks": {"y": {"unit": "eV"}}} | changes
+    return config(datasets={"mine": {"source": "table", "table": described}})
+
+
+def test_the_tasks_of_a_table_are_those_it_describes() -> None:
+    completed = complete_config(table())["datasets"]["mine"]
+    assert (completed["tasks"], completed["splits"]) == (["y"], ["random"])
+    crystals = {"file": "mine.csv", "structure": "cif", "tasks": {"y": {"unit": "eV"}, "z": {"unit": "K"}}}
+    completed = complete_config(config(datasets={"mine": {"source": "table", "table": crystals, "tasks": ["z"]}}))
+    assert (completed["datasets"]["mine"]["tasks"], completed["datasets"]["mine"]["splits"]) == (["z"], ["formula"])
 
 
 def test_only_a_sample_has_a_size() -> None:
@@ -90,8 +108,18 @@ def test_defaults_of_one_config_are_not_those_of_the_next() -> None:
         (config(datasets={"a-b": {"source": "qm8"}}), ["datasets", "'a-b' does not match"]),
         (config(datasets={"mine": {}}), ["datasets.mine", "'source' is a required property"]),
         ({"run": "mine"}, ["the top level", "'datasets' is a required property"]),
-        (dataset(splits=["time"]), ["datasets.mine.splits.0", "'time' is not one of ['random', 'scaffold']"]),
-        (dataset(source="qm9"), ["datasets.mine.source", "'qm9' is unknown; allowed: sample_molecules, qm8"]),
+        (dataset(splits=["time"]), ["datasets.mine.splits", "'time' is unknown; allowed: random, scaffold"]),
+        (dataset(splits=["formula"]), ["datasets.mine.splits", "'formula' is unknown; allowed: random, scaffold"]),
+        (dataset(source="qm9"), ["datasets.mine.source", "'qm9' is unknown; allowed: sample_molecules, sample_alloys"]),
+        (dataset(max_sites=20), ["datasets.mine.max_sites: only crystals have it; remove the key"]),
+        (dataset(valid={"E3": [0, 1]}), ["datasets.mine.valid", "'E3' is unknown; allowed: E1-CC2"]),
+        (dataset(valid={"E1-CC2": [1, 0]}), ["datasets.mine.valid.E1-CC2: 1 is not below 0"]),
+        (dataset(valid={"E1-CC2": [1]}), ["datasets.mine.valid.E1-CC2", "[1] is too short"]),
+        (dataset(table={"file": "x", "tasks": {"y": {"unit": "eV"}}}), ["mine.table: only the source `table` has it"]),
+        (dataset(source="table"), ["datasets.mine: the source `table` needs the key `table`"]),
+        (table(structure="cif"), ["datasets.mine.table: give the column of either `smiles` or `structure`"]),
+        (table(tasks={"y": {}}), ["datasets.mine.table.tasks.y", "'unit' is a required property"]),
+        (table(tasks={"y": {"unit": "eV", "transform": "ln"}}), ["y.transform: 'ln' is unknown; allowed: none, log10"]),
         (dataset(tasks=["E1-CC3"]), ["datasets.mine.tasks", "'E1-CC3' is unknown; allowed: E1-CC2, E2-CC2"]),
         (config(methods=["stl"]), ["methods", "'stl' is unknown; allowed: equal"]),
     ],

@@ -18,7 +18,14 @@ ON_PYPI = {
     "tblite-python": "tblite",
 }
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
-LOCK = dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)$", (ROOT / "requirements.lock").read_text().lower(), re.MULTILINE))
+# The query of the Materials Project has an environment, and so a lock file, of its own.
+LOCK_FILES = {"mp_api": "requirements-mp-api.lock"}
+
+
+def locked(environment: str) -> dict[str, str]:
+    """Return the locked version of each package."""
+    text = (ROOT / LOCK_FILES.get(environment, "requirements.lock")).read_text().lower()
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)$", text, re.MULTILINE))
 
 
 def numbers(version: str) -> list[int]:
@@ -28,10 +35,11 @@ def numbers(version: str) -> list[int]:
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
 def test_every_package_is_pinned_to_the_version_of_the_lock(path: Path) -> None:
+    versions = locked(path.stem)
     for dependency in yaml.safe_load(path.read_text())["dependencies"]:
         name, version = re.fullmatch(r"(\S+) ==(\S+)", dependency).groups()
         if name != "python":
-            assert numbers(LOCK[ON_PYPI.get(name, name)]) == numbers(version), dependency
+            assert numbers(versions[ON_PYPI.get(name, name)]) == numbers(version), dependency
 
 
 def test_every_rule_with_a_shell_names_an_environment() -> None:

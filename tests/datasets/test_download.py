@@ -68,10 +68,8 @@ def test_a_url_prefix_is_a_mirror(public: str, target: Path) -> None:
     assert target.read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("mirror", [None, "no/such/folder"])
-def test_without_the_file_in_a_mirror_the_public_address_is_taken(
-    public: str, target: Path, mirror: str | None
-) -> None:
+@pytest.mark.parametrize("mirror", ["", "no/such/folder"])
+def test_without_the_file_in_a_mirror_the_public_address_is_taken(public: str, target: Path, mirror: str) -> None:
     fetch(registered(f"{public}/sub/data.csv"), target, mirror)
     assert target.read_bytes() == CONTENT
 
@@ -91,7 +89,7 @@ def test_a_changed_public_file_is_refused_by_its_address(public: str, tmp_path: 
     (tmp_path / "public" / "sub" / "data.csv").write_bytes(CONTENT[:-1])
     url = f"{public}/sub/data.csv"
     with pytest.raises(UserError, match=rf"^{url}: not the registered file .* 14 bytes .* expected 15 bytes"):
-        fetch(registered(url), target, mirror=None)
+        fetch(registered(url), target, mirror="")
     assert list(target.parent.iterdir()) == []
 
 
@@ -109,7 +107,7 @@ def test_when_no_address_answers_each_is_named(public: str, target: Path) -> Non
 def test_a_refused_connection_is_an_address_that_does_not_answer(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with pytest.raises(UserError, match=f"cannot fetch sub/data.csv: {NOWHERE}"):
-        fetch(registered(), target, mirror=None)
+        fetch(registered(), target, mirror="")
 
 
 def test_a_failed_download_leaves_the_file_that_was_there(tmp_path: Path, target: Path) -> None:
@@ -132,3 +130,29 @@ def test_verify_passes_the_registered_bytes_alone(tmp_path: Path) -> None:
 def test_verify_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"gone.csv: no such file"):
         verify(tmp_path / "gone.csv", registered())
+
+
+def test_a_file_without_registered_digest_is_taken_from_the_mirror_as_it_is(tmp_path: Path, target: Path) -> None:
+    put(tmp_path / "mirror", CHANGED)
+    fetch(Download("sub/data.csv", NOWHERE), target, mirror=str(tmp_path / "mirror"))
+    assert target.read_bytes() == CHANGED
+
+
+def test_the_log_says_whether_a_digest_was_compared(
+    tmp_path: Path, target: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(tmp_path / "mirror", CONTENT)
+    with caplog.at_level("INFO"):
+        fetch(registered(), target, mirror=str(tmp_path / "mirror"))
+        fetch(Download("sub/data.csv", NOWHERE), target, mirror=str(tmp_path / "mirror"))
+    source = f"{target}: from {tmp_path}/mirror/sub/data.csv"
+    assert caplog.messages == [f"{source}, sha256 verified", f"{source}, no digest registered"]
+
+
+def test_even_without_a_registered_digest_a_missing_file_is_named(tmp_path: Path, target: Path) -> None:
+    unregistered = Download("sub/data.csv", NOWHERE)
+    with pytest.raises(UserError, match=r"gone.csv: no such file"):
+        verify(tmp_path / "gone.csv", unregistered)
+    with pytest.raises(UserError, match=r"^cannot fetch sub/data.csv: no/such/folder/sub/data.csv"):
+        fetch(unregistered, target, mirror="no/such/folder")
+    assert list(target.parent.iterdir()) == []

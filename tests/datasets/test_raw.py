@@ -1,18 +1,12 @@
-"""From text cells to labels: every bad row is rejected with its number and a reason, and none stops a run."""
+"""Text cells become rows: blank lines count, rows of a wrong length have an objection, and none stops a run."""
 
+import pickle
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from curvature_mtl.datasets.raw import RawTable, Rejects, label_table, read_cells
+from curvature_mtl.datasets.raw import RawRow, Rejects, Unreadable, csv_row, read_csv_rows, require_columns
 from curvature_mtl.errors import UserError
-
-
-def read(path: Path, text: str, tasks: tuple[str, ...] = ("gap", "mu")) -> RawTable:
-    path.write_text(text)
-    header, lines = read_cells(path)
-    return label_table(path, header, lines, "smiles", list(tasks), lambda line: "odd" if line[0] == "odd" else "")
 
 
 @pytest.fixture
@@ -20,82 +14,82 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "raw.csv"
 
 
-def test_good_rows_become_labels_in_the_order_of_the_tasks(path: Path) -> None:
-    raw = read(path, "mu,smiles,extra,gap\n1,C,x,2e-1\n-3, CC ,y, 4.5 \n")
-    assert (raw.rows, raw.identifiers) == ([1, 2], ["C", " CC "])
-    np.testing.assert_array_equal(raw.labels, [[0.2, 1], [4.5, -3]])
-    assert raw.rejects.rows == []
+def read(path: Path, text: str) -> list[RawRow]:
+    path.write_text(text)
+    header, lines = read_csv_rows(path)
+    return [csv_row(number, header, line, "name", "smiles") for number, line in lines]
 
 
-def test_an_empty_cell_is_a_missing_label(path: Path) -> None:
-    raw = read(path, "smiles,gap,mu\nC,,1\nCC,  ,\n")
-    np.testing.assert_array_equal(raw.labels, [[np.nan, 1], [np.nan, np.nan]])
+def test_a_row_has_its_cells_by_name_as_the_text_they_are(path: Path) -> None:
+    [row] = read(path, "mu,smiles,name\n 1e3 , CC ,ethane\n")
+    assert (row.row, row.identifier, row.structure) == (1, "ethane", " CC ")
+    assert row.cells == {"mu": " 1e3 ", "smiles": " CC ", "name": "ethane"}
+    assert (row.objection, row.group_objections) == (None, {})
 
 
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        ("C,high,1", "gap is 'high', not a number"),
-        ("C,1,0x10", "mu is '0x10', not a number"),
-        ("C,1_000,1", "gap is '1_000', not a number"),
-        ("C,inf,1", "gap is 'inf', not finite"),
-        ("C,1,nan", "mu is 'nan', not finite"),
-        ("C,1e999,1", "gap is '1e999', not finite"),
-        ("C,1", "2 cells, the header has 3"),
-        ("C,1,2,3", "4 cells, the header has 3"),
-        ("odd,1,2", "odd"),
-    ],
-)
-def test_a_bad_row_is_rejected_with_its_reason(path: Path, row: str, reason: str) -> None:
-    raw = read(path, f"smiles,gap,mu\nCC,1,2\n{row}\nCCC,3,4\n")
-    assert raw.rejects.rows == [(2, row.split(",")[0], reason)]
-    assert (raw.rows, raw.identifiers) == ([1, 3], ["CC", "CCC"])
-    np.testing.assert_array_equal(raw.labels, [[1, 2], [3, 4]])
+def test_rows_are_numbered_from_1_and_blank_lines_count(path: Path) -> None:
+    assert [row.row for row in read(path, "smiles,name\nC,a\n\nCC,b\n\n")] == [1, 3]
 
 
-def test_a_row_too_short_for_its_identifier_is_rejected_without_one(path: Path) -> None:
-    assert read(path, "gap,mu,smiles\n1\n").rejects.rows == [(1, "", "1 cells, the header has 3")]
+@pytest.mark.parametrize(("line", "cells", "structure"), [("a", 1, ""), ("a,C,1,2", 4, "C")], ids=["short", "long"])
+def test_a_row_of_a_wrong_length_has_an_objection_and_the_others_none(
+    path: Path, line: str, cells: int, structure: str
+) -> None:
+    bad, good = read(path, f"name,smiles,mu\n{line}\nb,CC,1\n")
+    assert bad.objection
+    assert (bad.objection.reason, bad.objection.found) == ("not 3 cells, as the header has", str(cells))
+    assert (bad.identifier, bad.structure) == ("a", structure)
+    assert good.objection is None
 
 
-def test_a_table_of_bad_rows_only_still_has_the_shape_of_one(path: Path) -> None:
-    assert read(path, "smiles,gap,mu\nC,x,1\n").labels.shape == (0, 2)
+def test_quotes_a_byte_order_mark_and_windows_line_ends_are_understood(path: Path) -> None:
+    path.write_bytes('\ufeffsmiles,gap\r\n"C,""x""",1\r\n"two\nlines",2\r\n'.encode())
+    header, lines = read_csv_rows(path)
+    assert header == ["smiles", "gap"]
+    assert list(lines) == [(1, ['C,"x"', "1"]), (2, ["two\nlines", "2"])]
 
 
-def test_rejects_come_in_the_order_of_their_rows() -> None:
-    rejects = Rejects()
-    rejects.add(7, "CC", "late")
-    rejects.add(2, "C", "early")
-    table = rejects.table()
-    assert list(table.columns) == ["row", "identifier", "reason"]
-    assert table.to_numpy().tolist() == [[2, "C", "early"], [7, "CC", "late"]]
+def test_a_cell_may_hold_a_crystal_of_thousands_of_sites(path: Path) -> None:
+    [row] = read(path, f'name,smiles\na,"{"x" * 1_000_000}"\n')
+    assert len(row.structure) == 1_000_000
 
 
-def test_no_rejects_are_an_empty_table_with_its_columns() -> None:
-    assert list(Rejects().table().columns) == ["row", "identifier", "reason"]
-
-
-def test_missing_columns_are_named_with_those_there_are(path: Path) -> None:
-    with pytest.raises(UserError, match=r"raw.csv: no column smiles, mu; the file has SMILES, gap$"):
-        read(path, "SMILES,gap\nC,1\n")
-
-
-@pytest.mark.parametrize("text", ["", "\n\n", "smiles,gap,mu\n", "smiles,gap,mu\n\n"])
+@pytest.mark.parametrize("text", ["", "\n\n", "smiles,gap\n", "smiles,gap\n\n\n"])
 def test_a_file_without_data_rows_is_refused(path: Path, text: str) -> None:
+    path.write_text(text)
     with pytest.raises(UserError, match=r"raw.csv: no data rows"):
-        read(path, text)
+        read_csv_rows(path)
 
 
 def test_a_missing_file_is_named(path: Path) -> None:
-    with pytest.raises(UserError, match=r"raw.csv: no such file"):
-        read_cells(path)
+    with pytest.raises(UserError, match=r"raw.csv: no such file$"):
+        read_csv_rows(path)
 
 
 def test_a_binary_file_is_no_csv_text(path: Path) -> None:
     path.write_bytes(b"\x89PNG\r\n\xff\xfe")
     with pytest.raises(UserError, match=r"raw.csv: not a CSV text file"):
-        read_cells(path)
+        read_csv_rows(path)
 
 
-def test_quotes_a_byte_order_mark_and_windows_line_ends_are_understood(path: Path) -> None:
-    path.write_bytes('\ufeffsmiles,gap\r\n"C,""x""",1\r\n'.encode())
-    assert read_cells(path) == (["smiles", "gap"], [['C,"x"', "1"]])
+def test_missing_columns_are_named_once_with_those_there_are(path: Path) -> None:
+    require_columns(path, ["smiles", "gap"], ["gap"])
+    with pytest.raises(UserError, match=r"raw.csv: no column smiles, mu; the file has SMILES, gap$"):
+        require_columns(path, ["SMILES", "gap"], ["smiles", "smiles", "gap", "mu"])
+
+
+def test_rejects_are_rows_of_their_table() -> None:
+    rejects = Rejects()
+    rejects.add(RawRow(7, "ethane", "CC", {}), "graph", "odd", "what stood there")
+    rejects.add(RawRow(8, "methane", "C", {}), "gap", "no number")
+    assert rejects.rows == [(7, "ethane", "graph", "odd", "what stood there"), (8, "methane", "gap", "no number", "")]
+
+
+def test_what_was_found_is_shown_as_text_and_cut_short() -> None:
+    assert Unreadable("outside", 1.5).found == "1.5"
+    assert Unreadable("not a number", "x" * 5000).found == "x" * 100
+
+
+def test_a_reason_comes_whole_from_another_process() -> None:
+    error = pickle.loads(pickle.dumps(Unreadable("more than 20 sites", 33)))
+    assert (error.reason, error.found) == ("more than 20 sites", "33")

@@ -1,7 +1,5 @@
 """The labels against symmetry, atoms known from elsewhere, and calculations that go around the pipeline."""
 
-import os
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,17 +66,6 @@ def test_a_calculation_that_fails_becomes_a_reason(monkeypatch: pytest.MonkeyPat
 def test_labels_depend_neither_on_processes_nor_on_order(table: pd.DataFrame) -> None:
     again = label_molecules(list(reversed(table["smiles"])), seed=0, processes=1)
     pd.testing.assert_frame_equal(again[::-1].reset_index(drop=True), table, check_exact=True)
-
-
-def test_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    with module._one_openmp_thread():
-        assert os.environ["OMP_NUM_THREADS"] == "1"
-    assert os.environ["OMP_NUM_THREADS"] == "3"
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    with module._one_openmp_thread():
-        pass
-    assert "OMP_NUM_THREADS" not in os.environ
 
 
 def test_seed_changes_the_embedding() -> None:

@@ -1,12 +1,13 @@
 """Mini-batches against torch_geometric's."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curvature_mtl.graphs.batches import GraphTensors, from_data_list, to_data, to_pyg_batch
-from curvature_mtl.graphs.store import GraphStore
+from curvature_mtl.graphs.store import Graph, GraphStore
 from small_graphs import random_graph
 
 INDICES = st.lists(st.integers(0, 11), min_size=1, max_size=20)
@@ -64,3 +65,64 @@ def test_given_targets_take_the_place_of_the_stores(graph_store: GraphStore) -> 
 
 def test_torch_geometric_names_the_targets_of_one_graph_as_a_row(graph_store: GraphStore) -> None:
     assert to_data(graph_store, 1).y.shape == (1, 2)
+
+
+TABLE = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+CENTRES = np.arange(0, 8.1, 0.5, dtype=np.float32)
+
+
+def compact_store(rng: np.random.Generator, sizes: list[tuple[int, int]]) -> GraphStore:
+    """Make graphs of (nodes, edges) whose nodes are rows 1 to 5 of a table and whose edges are distances."""
+    graphs = [
+        Graph(
+            rng.integers(1, 6, (nodes, 1)).astype(np.float32),
+            rng.integers(nodes, size=(2, edges)).astype(np.int32),
+            rng.uniform(0.5, 8, (edges, 1)).astype(np.float32),
+        )
+        for nodes, edges in sizes
+    ]
+    return GraphStore.from_graphs(graphs, rng.normal(size=(len(sizes), 2)), ("a", "b"), TABLE, CENTRES)
+
+
+@pytest.fixture(scope="module")
+def crystals() -> GraphStore:
+    """Eight compact graphs; the third has one node and no edge."""
+    return compact_store(np.random.default_rng(1), [(3, 9), (1, 4), (1, 0), (5, 12), (2, 7), (4, 8), (2, 3), (6, 10)])
+
+
+class TestCrystals:
+    @given(indices=st.lists(st.integers(0, 7), min_size=1, max_size=12))
+    def test_a_batch_has_rows_of_the_table_and_gaussians_of_the_distance(
+        self, crystals: GraphStore, indices: list[int]
+    ) -> None:
+        batch = GraphTensors(crystals, dtype=torch.float64).batch(torch.tensor(indices))
+        rows = np.concatenate([crystals[i].node_features[:, 0].astype(int) for i in indices])
+        np.testing.assert_array_equal(batch.x, TABLE[rows].astype(np.float64))
+        distances = np.concatenate([crystals[i].edge_features for i in indices]).astype(np.float64)
+        np.testing.assert_allclose(batch.edge_attr, np.exp(-(((distances - CENTRES) / 0.5) ** 2)), rtol=1e-12)
+        assert batch.x.shape[1] == crystals.node_dim
+        assert batch.edge_attr.shape[1] == crystals.edge_dim
+
+    def test_a_gaussian_is_1_at_its_centre_and_1_over_e_at_the_next(self) -> None:
+        at_centre = Graph(np.ones((1, 1)), np.zeros((2, 1), np.int32), np.array([[2.5]]))
+        store = GraphStore.from_graphs([at_centre], np.zeros((1, 1)), ("a",), TABLE, CENTRES)
+        (gaussians,) = GraphTensors(store, dtype=torch.float64).batch(torch.tensor([0])).edge_attr
+        assert gaussians[5] == 1
+        np.testing.assert_allclose(gaussians[4:7], np.exp([-1, 0, -1]), rtol=1e-12)
+
+    @given(indices=st.lists(st.integers(0, 7), min_size=1, max_size=12))
+    def test_torch_geometric_gets_the_full_features(self, crystals: GraphStore, indices: list[int]) -> None:
+        ours = GraphTensors(crystals).batch(torch.tensor(indices))
+        theirs = to_pyg_batch(crystals, indices)
+        for name in ("x", "edge_index", "edge_attr", "batch"):
+            assert torch.equal(getattr(ours, name), getattr(theirs, name)), name
+        assert theirs.x.dtype == theirs.edge_attr.dtype == torch.float32
+
+    def test_from_torch_geometric_they_come_back_with_full_features(self, crystals: GraphStore) -> None:
+        back = from_data_list([to_data(crystals, i) for i in range(len(crystals))], crystals.tasks)
+        assert (back.node_table.size, back.distance_centres.size) == (0, 0)
+        assert (back.node_dim, back.edge_dim) == (crystals.node_dim, crystals.edge_dim)
+        everything = torch.arange(len(crystals))
+        ours, theirs = GraphTensors(crystals).batch(everything), GraphTensors(back).batch(everything)
+        for name in ("x", "edge_index", "edge_attr", "batch", "y"):
+            assert torch.equal(getattr(ours, name), getattr(theirs, name)), name

@@ -9,6 +9,18 @@ from safetensors.numpy import save_file
 from curvature_mtl.errors import UserError
 from curvature_mtl.graphs.store import Graph, GraphStore
 from curvature_mtl.tensor_files import write_tensors
+from small_graphs import EDGE_DIM, NODE_DIM
+
+TABLE = np.arange(12, dtype=np.float32).reshape(4, 3) / 7
+CENTRES = np.linspace(0, 8, 5, dtype=np.float32)
+
+
+@pytest.fixture
+def compact_store() -> GraphStore:
+    """Two crystals: their nodes are rows 1 and 3, and row 2, of a table; their edges are distances."""
+    one = Graph(np.array([[1], [3]], np.float32), np.array([[0, 1], [1, 0]], np.int32), np.array([[2.5], [2.5]]))
+    two = Graph(np.array([[2]], np.float32), np.array([[0, 0], [0, 0]], np.int32), np.array([[3.1], [3.2]]))
+    return GraphStore.from_graphs([one, two], np.array([[1.0], [np.nan]]), ("a",), TABLE, CENTRES)
 
 
 def assert_equal(one: GraphStore, two: GraphStore) -> None:
@@ -73,6 +85,29 @@ def test_a_file_without_metadata_is_refused(tmp_path: Path) -> None:
     save_file({"x": np.ones(1)}, tmp_path / "plain.safetensors")
     with pytest.raises(UserError, match=r"plain.safetensors: its form is None, expected"):
         GraphStore.load(tmp_path / "plain.safetensors")
+
+
+def test_compact_crystals_are_saved_and_loaded_with_their_table_and_centres(
+    compact_store: GraphStore, tmp_path: Path
+) -> None:
+    compact_store.save(tmp_path / "graphs.safetensors")
+    loaded = GraphStore.load(tmp_path / "graphs.safetensors")
+    assert_equal(loaded, compact_store)
+    np.testing.assert_array_equal(loaded.node_table, TABLE, strict=True)
+    np.testing.assert_array_equal(loaded.distance_centres, CENTRES, strict=True)
+    assert (loaded.node_dim, loaded.edge_dim) == (3, 5)
+
+
+def test_dimensions_are_those_of_a_mini_batch(graph_store: GraphStore, compact_store: GraphStore) -> None:
+    assert (graph_store.node_dim, graph_store.edge_dim) == (NODE_DIM, EDGE_DIM)
+    assert (compact_store.node_dim, compact_store.edge_dim) == (3, 5)
+    assert compact_store.node_features.shape == (3, 1)
+    assert compact_store.edge_features.shape == (4, 1)
+
+
+def test_a_graph_of_a_compact_store_stays_compact(compact_store: GraphStore) -> None:
+    assert compact_store[0].node_features.tolist() == [[1], [3]]
+    np.testing.assert_array_equal(compact_store[1].edge_features, np.array([[3.1], [3.2]], np.float32))
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100, -1])

@@ -85,7 +85,8 @@ def test_the_heads_are_linear_in_the_representation(network: Network, graphs: Gr
 
 
 def test_the_mean_is_over_each_graphs_own_nodes(graphs: GraphTensors, graph_store: GraphStore) -> None:
-    mean = graph_mean(graphs.x, graphs.batch(torch.arange(12)))
+    batch = graphs.batch(torch.arange(12))
+    mean = graph_mean(batch.x, batch)
     np.testing.assert_allclose(mean, [graph_store[i].node_features.mean(0) for i in range(12)], atol=1e-6)
 
 

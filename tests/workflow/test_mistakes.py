@@ -19,8 +19,19 @@ def project(tmp_path_factory):
         ("epochs=3", "'epochs' was unexpected"),
         ("seeds=three", "seeds: 'three' is not of type 'array'"),
         ('methods=["pcgrid"]', "methods: 'pcgrid' is unknown; allowed: equal"),
-        ('datasets={"q":{"source":"qm9"}}', "source: 'qm9' is unknown; allowed: sample_molecules, qm8"),
+        (
+            'datasets={"q":{"source":"qm9"}}',
+            "source: 'qm9' is unknown; allowed: sample_molecules, sample_alloys, qm8, mp_2020",
+        ),
         ('datasets={"q":{"source":"qm8","tasks":["E3-CC2"]}}', "tasks: 'E3-CC2' is unknown; allowed: E1-CC2,"),
+        (
+            'datasets={"q":{"source":"qm8","splits":["formula"]}}',
+            "splits: 'formula' is unknown; allowed: random, scaffold",
+        ),
+        (
+            'datasets={"q":{"source":"table","table":{"file":"no.csv","smiles":"s","tasks":{"y":{"unit":"eV"}}}}}',
+            "no such table: no.csv",
+        ),
     ],
 )
 def test_a_wrong_setting_stops_before_any_job(project, setting, message):
@@ -32,7 +43,7 @@ def test_a_wrong_setting_stops_before_any_job(project, setting, message):
 
 
 def test_a_changed_byte_in_a_mirrored_file_is_refused(project, tmp_path):
-    download = SOURCES["qm8"].download
+    download = SOURCES["qm8"].downloads[0]
     mirrored = tmp_path / download.file
     mirrored.parent.mkdir(parents=True)
     mirrored.write_bytes(b"x" * download.size)

@@ -5,7 +5,7 @@ import pytest
 
 from workflow.project import TINY, Project
 
-FIGURES = {"data_overview", "stl_vs_mtl", "spectral_density", "curvature_vs_transfer"}
+FIGURES = {"example_graphs", "data_overview", "stl_vs_mtl", "spectral_density", "curvature_vs_transfer"}
 COLUMNS = {
     "accuracy": "dataset split method task seed unit n_test mae mad",
     "delta_m": "dataset split method seed delta_m_percent tasks_better n_tasks",
@@ -37,7 +37,7 @@ def edited(project, first_run):
 
 
 def test_is_small(project):
-    assert sum(project.planned_jobs(*TINY).values()) <= 25
+    assert sum(project.planned_jobs(*TINY).values()) <= 28
 
 
 def test_says_that_it_is_the_sample(first_run):
@@ -60,12 +60,15 @@ def test_tables_have_the_promised_columns(project, first_run, name):
 def test_markdown_tables_name_run_and_data_and_mark_the_sample(project, first_run):
     for table in (project.folder / "results/tiny/tables").glob("*.md"):
         assert "run tiny: sample_molecules" in table.read_text()
-        assert "SAMPLE" in table.read_text()
+        assert table.read_text().count("SAMPLE") == 2, "both datasets are samples"
 
 
-def test_measures_three_tasks_at_three_models(project, first_run):
+def test_measures_three_tasks_of_each_dataset_at_three_models(project, first_run):
     curvature = pd.read_csv(project.folder / "results/tiny/tables/curvature.csv")
-    assert curvature.groupby("model")["task"].nunique().to_dict() == {"init": 3, "stl": 3, "equal": 3}
+    tasks = curvature.groupby(["dataset", "model"])["task"].nunique()
+    assert tasks.to_dict() == {
+        (dataset, model): 3 for dataset in ("sample_molecules", "sample_alloys") for model in ("init", "stl", "equal")
+    }
     assert (curvature["lambda_max"] > curvature["lambda_min"]).all()
 
 
@@ -100,14 +103,14 @@ def test_a_comment_in_the_package_reruns_nothing(edited):
 def test_an_edit_of_the_training_code_reruns_training_and_what_follows(edited):
     edited.edit("workflow/curvature_mtl/training/fit.py", "betas=(0.9, 0.99)", "betas=(0.9, 0.98)")
     jobs = edited.planned_jobs(*TINY)
-    assert jobs["train"] == 2
+    assert jobs["train"] == 4
     assert {"evaluate", "curvature", "accuracy_tables", "curvature_tables", "notebook"} <= set(jobs)
-    assert not {"make_sample_molecules", "featurize", "split"} & set(jobs)
+    assert not {"make_sample_molecules", "make_sample_alloys", "featurize", "split"} & set(jobs)
 
 
 def test_an_edit_of_the_plot_style_reruns_the_notebooks_alone(edited):
     edited.edit("workflow/curvature_mtl/reporting/style.py", "FULL_WIDTH = 7.0", "FULL_WIDTH = 6.9")
-    assert edited.planned_jobs(*TINY) == {"notebook": 4, "all": 1}
+    assert edited.planned_jobs(*TINY) == {"notebook": 5, "all": 1}
 
 
 def test_the_report_can_be_made(project, first_run):

@@ -6,12 +6,18 @@ from typing import Any, cast
 import jsonschema
 import yaml
 
-from curvature_mtl.datasets.registry import SOURCES
+from curvature_mtl.datasets.entry import check_name, dataset_entry
+from curvature_mtl.datasets.registry import CRYSTAL, MOLECULE, SPLIT_GROUPS
 from curvature_mtl.errors import UserError
 from curvature_mtl.training.methods import MTL_METHODS
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 SAMPLE_SIZE = 1000
+# Keys that only one kind of structure has, and their defaults.
+KEYS_OF_KINDS: dict[str, dict[str, Any]] = {
+    MOLECULE: {"explicit_hydrogens": False},
+    CRYSTAL: {"max_sites": 0, "elastic_warnings": False},
+}
 
 
 def load_schema() -> dict[str, Any]:
@@ -32,7 +38,7 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
         raise UserError(_in_one_line(errors[0]))
     completed = _with_defaults(config, schema)
     for method in completed["methods"]:
-        _check_name("methods", method, list(MTL_METHODS))
+        check_name("config: methods", method, list(MTL_METHODS))
     completed["datasets"] = {
         name: _complete_dataset(name, entry, schema["$defs"]["dataset"]) for name, entry in config["datasets"].items()
     }
@@ -40,22 +46,24 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _complete_dataset(name: str, entry: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    entry = _with_defaults(entry, schema)
-    _check_name(f"datasets.{name}.source", entry["source"], list(SOURCES))
-    source = SOURCES[entry["source"]]
-    known = [task.name for task in source.tasks]
-    for task in entry.setdefault("tasks", known):
-        _check_name(f"datasets.{name}.tasks", task, known)
-    if source.is_sample:
-        entry.setdefault("size", SAMPLE_SIZE)
+    completed = _with_defaults(entry, schema)
+    if "table" in entry:
+        completed["table"] = _with_defaults(entry["table"], schema["properties"]["table"])
+    checked = dataset_entry(name, completed)
+    for kind, defaults in KEYS_OF_KINDS.items():
+        if kind == checked.kind:
+            completed = defaults | completed
+        elif wrong := [key for key in defaults if key in entry]:
+            raise UserError(f"config: datasets.{name}.{wrong[0]}: only {kind}s have it; remove the key")
+    splits = list(SPLIT_GROUPS[checked.kind])
+    for split in completed.setdefault("splits", splits[:1]):
+        check_name(f"config: datasets.{name}.splits", split, splits)
+    completed["tasks"] = [task.name for task in checked.tasks]
+    if checked.described.is_sample:
+        completed.setdefault("size", SAMPLE_SIZE)
     elif "size" in entry:
         raise UserError(f"config: datasets.{name}.size: only a sample has a size; remove the key")
-    return entry
-
-
-def _check_name(key: str, name: str, allowed: list[str]) -> None:
-    if name not in allowed:
-        raise UserError(f"config: {key}: {name!r} is unknown; allowed: {', '.join(allowed)}")
+    return completed
 
 
 def _with_defaults(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ PACKAGE_ROOT = str(Path(workflow.basedir) / "workflow")
 sys.path.insert(0, PACKAGE_ROOT)
 
 from curvature_mtl.config import complete_config
-from curvature_mtl.datasets.registry import SOURCES
+from curvature_mtl.datasets.entry import TABLE, dataset_entry, find_table
+from curvature_mtl.datasets.registry import SOURCES, SPLIT_GROUPS, registered_downloads
 from curvature_mtl.errors import UserError
 from curvature_mtl.fingerprint import code_digest
 from curvature_mtl.training.methods import STL
@@ -22,6 +24,12 @@ os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.getenv('PA
 
 try:
     config = complete_config(config)
+    ENTRIES = {name: dataset_entry(name, entry) for name, entry in config["datasets"].items()}
+    TABLES_OF_USERS = {
+        name: str(find_table(entry.table.file, config["mirror"]))
+        for name, entry in ENTRIES.items()
+        if entry.source == TABLE
+    }
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -32,6 +40,7 @@ shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(PACKAGE_ROOT)};
 RUN = config["run"]
 RESULTS = f"results/{RUN}"
 FIGURES = f"figures/{RUN}"
+DOWNLOADS = "results/downloads"
 SEED_FOLDER = f"{RESULTS}/{{dataset}}/{{split}}/seed{{seed}}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmark"
@@ -42,7 +51,7 @@ INIT = "init"
 
 wildcard_constraints:
     dataset="|".join(config["datasets"]),
-    split="random|scaffold",
+    split="|".join(split for splits in SPLIT_GROUPS.values() for split in splits),
     seed=r"\d+",
     method="|".join([STL, *config["methods"]]),
     model="|".join([INIT, STL, *config["methods"]]),
@@ -68,6 +77,10 @@ def model_files(dataset, split, seed, method):
     return [f"{folder}/{method}/{part}.safetensors" for part in (parts(dataset) if method == STL else [WHOLE])]
 
 
+def models_of_all_methods(wildcards):
+    return [path for method in [STL, *config["methods"]] for path in model_files(**wildcards, method=method)]
+
+
 def each_split_and_seed(pattern, **more):
     """Fill a pattern below SEED_FOLDER for every dataset, split and seed of the run."""
     return [
@@ -85,11 +98,17 @@ def each_split_and_seed(pattern, **more):
 
 
 def raw_file(wildcards):
-    entry = config["datasets"][wildcards.dataset]
-    download = SOURCES[entry["source"]].download
-    if download is None:
-        return f"{RESULTS}/{wildcards.dataset}/raw.csv"
-    return f"results/downloads/{download.file}"
+    entry = ENTRIES[wildcards.dataset]
+    if entry.source == TABLE:
+        return TABLES_OF_USERS[wildcards.dataset]
+    if entry.described.is_sample:
+        return f"{RESULTS}/{wildcards.dataset}/{entry.source}.csv"
+    return f"{DOWNLOADS}/{entry.described.assembled or entry.described.downloads[0].file}"
+
+
+def featurized_entry(dataset):
+    """The part of a dataset's entry that its graphs depend on."""
+    return {key: value for key, value in config["datasets"][dataset].items() if key not in ("splits", "size")}
 
 
 def curved_models(wildcards):
@@ -105,7 +124,7 @@ def curved_models(wildcards):
 NOTEBOOKS = os.path.relpath(Path(workflow.basedir) / "notebooks")
 TABLES = f"{RESULTS}/tables"
 SUMMARIES = expand(f"{RESULTS}/{{dataset}}/dataset.json", dataset=config["datasets"])
-DATA_TABLES = ["datasets", "tasks"]
+DATA_TABLES = ["datasets", "tasks", "rejects"]
 ACCURACY_TABLES = ["accuracy", "delta_m", "transfer"]
 CURVATURE_TABLES = [
     "curvature",
@@ -115,6 +134,7 @@ CURVATURE_TABLES = [
 ]
 # Each notebook draws one figure from these tables.
 FIGURE_TABLES = {
+    "example_graphs": expand(f"{RESULTS}/{{dataset}}/example.json", dataset=config["datasets"]),
     "data_overview": [
         f"{TABLES}/tasks.csv",
         *expand(f"{RESULTS}/{{dataset}}/graphs.parquet", dataset=config["datasets"]),
@@ -127,6 +147,7 @@ FIGURE_TABLES = {
     ],
 }
 FIGURE_LABELS = {
+    "example_graphs": "What the network sees",
     "data_overview": "Labels and their correlations",
     "stl_vs_mtl": "STL against MTL",
     "spectral_density": "Spectral density of each task's Hessian",
@@ -155,14 +176,15 @@ def code(command):
 
 
 def banner():
-    sample = all(SOURCES[entry["source"]].is_sample for entry in config["datasets"].values())
-    note = (
-        "This is the sample, made here to show the workflow. The study on QM8 and the Materials Project is\n"
-        "    snakemake --cores all --configfile config/paper.yaml"
-        if sample
-        else f"Real data: {', '.join(config['datasets'])}."
-    )
-    return f"\nRun {RUN}: {len(config['seeds'])} seed(s), datasets {', '.join(config['datasets'])}.\n{note}\n"
+    samples = [name for name, entry in ENTRIES.items() if entry.described.is_sample]
+    real = [name for name in ENTRIES if name not in samples]
+    note = f"Real data: {', '.join(real)}.\n" if real else ""
+    if samples:
+        note += (
+            f"This is the sample ({', '.join(samples)}), made here to show the workflow. The study on QM8 and the "
+            "Materials Project is\n    snakemake --cores all --configfile config/paper.yaml\n"
+        )
+    return f"\nRun {RUN}: {len(config['seeds'])} seed(s), datasets {', '.join(config['datasets'])}.\n{note}"
 
 
 def closing_message():

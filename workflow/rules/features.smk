@@ -9,6 +9,7 @@ rule featurize:
         graphs=f"{RESULTS}/{{dataset}}/graphs.safetensors",
         table=f"{RESULTS}/{{dataset}}/graphs.parquet",
         rejects=f"{RESULTS}/{{dataset}}/rejects.csv",
+        example=f"{RESULTS}/{{dataset}}/example.json",
         summary=f"{RESULTS}/{{dataset}}/dataset.json",
     log:
         f"{LOGS}/{{dataset}}/featurize.log",
@@ -16,20 +17,18 @@ rule featurize:
         f"{BENCHMARKS}/{{dataset}}/featurize.tsv"
     conda:
         "../../envs/chemistry.yaml"
+    threads: 2
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=3000,
+        runtime=60,
     params:
-        source=lambda wildcards: config["datasets"][wildcards.dataset]["source"],
-        hydrogens=lambda wildcards: (
-            "--explicit-hydrogens" if config["datasets"][wildcards.dataset]["explicit_hydrogens"] else ""
-        ),
+        entry=lambda wildcards: json.dumps(featurized_entry(wildcards.dataset)),
         code=code("featurize"),
     shell:
-        "python -m curvature_mtl.commands.featurize --dataset {wildcards.dataset} --source {params.source}"
-        " --raw {input.raw} {params.hydrogens}"
-        " --graphs {output.graphs} --table {output.table} --rejects {output.rejects} --summary {output.summary}"
-        " --log {log}"
+        "python -m curvature_mtl.commands.featurize --dataset {wildcards.dataset} --entry {params.entry:q}"
+        " --raw {input.raw} --processes {threads}"
+        " --graphs {output.graphs} --table {output.table} --rejects {output.rejects} --example {output.example}"
+        " --summary {output.summary} --log {log}"
 
 
 rule split:
@@ -48,7 +47,8 @@ rule split:
         mem_mb=500,
         runtime=10,
     params:
+        group=lambda wildcards: SPLIT_GROUPS[ENTRIES[wildcards.dataset].kind][wildcards.split],
         code=code("split"),
     shell:
-        "python -m curvature_mtl.commands.split --table {input.table} --split {wildcards.split}"
+        "python -m curvature_mtl.commands.split --table {input.table} --group {params.group}"
         " --seed {wildcards.seed} --output {output} --log {log}"

@@ -2,9 +2,10 @@
 
 
 rule data_tables:
-    """What each dataset is: size, rejects, tasks with units and spread."""
+    """What each dataset is: size, tasks with units and spread, what was left out and why."""
     input:
         graphs=expand(f"{RESULTS}/{{dataset}}/graphs.parquet", dataset=config["datasets"]),
+        rejects=expand(f"{RESULTS}/{{dataset}}/rejects.csv", dataset=config["datasets"]),
         summaries=SUMMARIES,
     output:
         table_files(DATA_TABLES),
@@ -23,13 +24,13 @@ rule data_tables:
         code=code("data_tables"),
     shell:
         "python -m curvature_mtl.commands.data_tables --run {params.run} --graphs {input.graphs}"
-        " --summaries {input.summaries} --folder {params.folder} --log {log}"
+        " --rejects {input.rejects} --summaries {input.summaries} --folder {params.folder} --log {log}"
 
 
 rule accuracy_tables:
     """Test accuracy of every method and seed, Delta_m, and each task's gain or loss under MTL."""
     input:
-        predictions=each_split_and_seed("{method}/predictions.parquet", method=[STL, *config["methods"]]),
+        predictions=each_split_and_seed("predictions.parquet"),
         summaries=SUMMARIES,
     output:
         table_files(ACCURACY_TABLES),

@@ -1,4 +1,4 @@
-"""The STL suite and the MTL methods: one job trains all networks of a method and seed, one evaluates them."""
+"""The STL suite and the MTL methods: one job trains all networks of a method and seed; one job a seed evaluates all."""
 
 
 rule train:
@@ -33,17 +33,17 @@ rule train:
 
 
 rule evaluate:
-    """Predict the validation and test graphs, in the tasks' own units."""
+    """Predict the validation and test graphs by the networks of every method, in the tasks' own units."""
     input:
         graphs=f"{RESULTS}/{{dataset}}/graphs.safetensors",
         split=f"{SEED_FOLDER}/split.parquet",
-        models=lambda wildcards: model_files(**wildcards),
+        models=models_of_all_methods,
     output:
-        f"{SEED_FOLDER}/{{method}}/predictions.parquet",
+        f"{SEED_FOLDER}/predictions.parquet",
     log:
-        f"{LOGS}/{{dataset}}/{{split}}/seed{{seed}}/evaluate-{{method}}.log",
+        f"{LOGS}/{{dataset}}/{{split}}/seed{{seed}}/evaluate.log",
     benchmark:
-        f"{BENCHMARKS}/{{dataset}}/{{split}}/seed{{seed}}/evaluate-{{method}}.tsv"
+        f"{BENCHMARKS}/{{dataset}}/{{split}}/seed{{seed}}/evaluate.tsv"
     conda:
         "../../envs/training.yaml"
     threads: 1
@@ -54,5 +54,5 @@ rule evaluate:
         code=code("evaluate"),
     shell:
         "python -m curvature_mtl.commands.evaluate --dataset {wildcards.dataset} --split {wildcards.split}"
-        " --method {wildcards.method} --seed {wildcards.seed} --graphs {input.graphs} --subsets {input.split}"
+        " --seed {wildcards.seed} --graphs {input.graphs} --subsets {input.split}"
         " --models {input.models} --output {output} --log {log}"

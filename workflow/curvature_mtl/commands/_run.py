@@ -33,17 +33,19 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespac
         sys.exit(2)
 
 
-def add_identity(parser: argparse.ArgumentParser, model: str) -> None:
-    """Add the options that say what a table is about; `model` is `method` or `model`."""
-    for name in ("dataset", "split", model):
-        parser.add_argument(f"--{name}", required=True)
+IDENTITY = ["dataset", "split", "seed"]
+
+
+def add_identity(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what a table is about: dataset, split and seed."""
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--split", required=True)
     parser.add_argument("--seed", required=True, type=int)
 
 
-def identified(table: "pd.DataFrame", arguments: argparse.Namespace, model: str) -> "pd.DataFrame":
-    """Return the table with the columns dataset, split, `model` and seed in front."""
-    names = ["dataset", "split", model, "seed"]
-    return table.assign(**{name: getattr(arguments, name) for name in names})[[*names, *table.columns]]
+def identified(table: "pd.DataFrame", arguments: argparse.Namespace) -> "pd.DataFrame":
+    """Return the table with the columns dataset, split and seed in front."""
+    return table.assign(**{name: getattr(arguments, name) for name in IDENTITY})[[*IDENTITY, *table.columns]]
 
 
 def use_one_thread() -> None:

@@ -39,7 +39,7 @@ def main(arguments: argparse.Namespace) -> None:
     store = GraphStore.load(arguments.graphs)
     train = np.flatnonzero(pd.read_parquet(arguments.subsets)["subset"] == "train")
     if arguments.models:
-        models = [model for file in arguments.models for model in load_models(file)]
+        models = [model for file in arguments.models for model in load_models(file)[1]]
     else:
         models = [initial_model(store, train, arguments)]
     made_from = fingerprint(
@@ -60,8 +60,10 @@ def main(arguments: argparse.Namespace) -> None:
         logger.info("%s: trace %.4g +- %.2g, lambda_max %.4g", task, row["trace"], row["trace_se"], row["lambda_max"])
         rows.append({"epoch": model.epoch, "task": task, "block": "trunk", "operator": "hessian", **row})
         ritz.append(values.assign(task=task))
-    write_table(arguments.summary, _run.identified(pd.DataFrame(rows), arguments, "model")[COLUMNS])
-    write_table(arguments.ritz, _run.identified(pd.concat(ritz, ignore_index=True), arguments, "model"))
+    table = pd.DataFrame(rows).assign(model=arguments.model)
+    write_table(arguments.summary, _run.identified(table, arguments)[COLUMNS])
+    values = pd.concat(ritz, ignore_index=True).assign(model=arguments.model)
+    write_table(arguments.ritz, _run.identified(values, arguments))
 
 
 def measure(
@@ -71,7 +73,8 @@ def measure(
     settings = CurvatureSettings(**arguments.curvature)
     columns = [store.tasks.index(name) for name in model.tasks]
     graphs = GraphTensors(store, model.standardiser.forward(store.targets[:, columns]))
-    chosen = torch.from_numpy(subset_of(train, settings.graphs, arguments.seed))
+    labelled = ~np.isnan(store.targets[:, store.tasks.index(task)])
+    chosen = torch.from_numpy(subset_of(train, labelled, settings.graphs, arguments.seed))
     batches = list(graphs.batches(chosen, GRAPHS_A_BATCH))
     parameters = list(model.network.trunk.parameters())
     hessian = TaskHessian(model.network, parameters, squared_errors, batches, model.tasks.index(task))
@@ -88,8 +91,7 @@ def initial_model(store: GraphStore, train: np.ndarray, arguments: argparse.Name
     tasks = arguments.all_tasks
     targets = store.targets[train][:, [store.tasks.index(task) for task in tasks]]
     settings = NetworkSettings(**arguments.network)
-    dimensions = store.node_features.shape[1], store.edge_features.shape[1]
-    network = build_network(*dimensions, len(tasks), settings, arguments.seed)
+    network = build_network(store.node_dim, store.edge_dim, len(tasks), settings, arguments.seed)
     return TrainedModel("init", tasks, network, Standardiser.fit(targets, tasks), epoch=0)
 
 
@@ -101,7 +103,8 @@ if __name__ == "__main__":
     parser = _run.parser(__doc__)
     parser.add_argument("--graphs", required=True, type=Path, help="graph store")
     parser.add_argument("--subsets", required=True, type=Path, help="subset of each graph")
-    _run.add_identity(parser, "model")
+    _run.add_identity(parser)
+    parser.add_argument("--model", required=True, help="name of the model")
     parser.add_argument("--models", nargs="*", default=[], type=Path, help="model files; none: at initialisation")
     parser.add_argument("--tasks", required=True, nargs="+", help="tasks to measure")
     parser.add_argument("--all-tasks", required=True, nargs="+", help="tasks of the network at initialisation")

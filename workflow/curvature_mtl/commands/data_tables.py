@@ -1,4 +1,4 @@
-"""Collect what each dataset is: its size, its rejects, its tasks with units and spread."""
+"""Collect what each dataset is: its size, its tasks with units and spread, what was left out and why."""
 
 import argparse
 from pathlib import Path
@@ -10,17 +10,21 @@ from curvature_mtl.commands import _run
 from curvature_mtl.files import read_json
 from curvature_mtl.reporting.tables import data_note, write_csv_and_markdown
 
-DATASET_COLUMNS = ["dataset", "source", "is_sample", "n_graphs", "n_rejected", "raw_sha256", "licence", "citation"]
+DATASET_COLUMNS = ["dataset", "source", "kind", "is_sample", "n_graphs", "n_rejected", "n_labels_dropped"]
+DATASET_COLUMNS += ["raw_sha256", "licence", "citation"]
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write datasets and tasks as CSV and Markdown."""
+    """Write datasets, tasks and rejects as CSV and Markdown."""
     summaries = [read_json(path) for path in arguments.summaries]
     note = data_note(arguments.run, summaries)
     tasks = [task_rows(s, pd.read_parquet(path)) for s, path in zip(summaries, arguments.graphs, strict=True)]
+    rejects = [reject_counts(s, pd.read_csv(p)) for s, p in zip(summaries, arguments.rejects, strict=True)]
     datasets = pd.DataFrame(summaries)[DATASET_COLUMNS]
     write_csv_and_markdown(arguments.folder / "datasets.csv", datasets, "Datasets of the run", note)
     write_csv_and_markdown(arguments.folder / "tasks.csv", pd.concat(tasks), "Tasks: labels, units and spread", note)
+    caption = "What was left out and why; `graph` is a whole row, otherwise the label of that task"
+    write_csv_and_markdown(arguments.folder / "rejects.csv", pd.concat(rejects), caption, note)
 
 
 def task_rows(summary: dict[str, Any], graphs: pd.DataFrame) -> pd.DataFrame:
@@ -33,10 +37,18 @@ def task_rows(summary: dict[str, Any], graphs: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def reject_counts(summary: dict[str, Any], rejects: pd.DataFrame) -> pd.DataFrame:
+    """Return how often what was left out for which reason: dataset, dropped, reason, n."""
+    counted = rejects.groupby(["dropped", "reason"]).size().rename("n").reset_index()
+    counted.insert(0, "dataset", summary["dataset"])
+    return counted
+
+
 if __name__ == "__main__":
     parser = _run.parser(__doc__)
     parser.add_argument("--run", required=True)
     parser.add_argument("--graphs", required=True, nargs="+", type=Path, help="graphs.parquet of each dataset")
+    parser.add_argument("--rejects", required=True, nargs="+", type=Path, help="rejects.csv of each dataset")
     parser.add_argument("--summaries", required=True, nargs="+", type=Path, help="dataset.json of each dataset")
     parser.add_argument("--folder", required=True, type=Path, help="where the tables go")
     _run.run(main, parser.parse_args())

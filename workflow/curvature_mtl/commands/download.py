@@ -1,4 +1,4 @@
-"""Fetch the registered file of a source, from a mirror or its public address, and verify it."""
+"""Fetch a registered file from a mirror or its public address, and verify it."""
 
 import argparse
 import os
@@ -6,19 +6,17 @@ from pathlib import Path
 
 from curvature_mtl.commands import _run
 from curvature_mtl.datasets.download import fetch
-from curvature_mtl.datasets.registry import SOURCES
+from curvature_mtl.datasets.registry import registered_downloads
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Fetch the file."""
-    download = SOURCES[arguments.source].download
-    assert download is not None, "the option's choices are sources with a download"
-    fetch(download, arguments.output, arguments.mirror)
+    fetch(registered_downloads()[arguments.file], arguments.output, arguments.mirror)
 
 
 if __name__ == "__main__":
     parser = _run.parser(__doc__)
-    parser.add_argument("--source", required=True, choices=[n for n, s in SOURCES.items() if s.download])
+    parser.add_argument("--file", required=True, choices=list(registered_downloads()), help="its path below a mirror")
     mirror = os.environ.get("CURVATURE_MTL_MIRROR", "")
     parser.add_argument("--mirror", default=mirror, help="folder or URL prefix that is tried first")
     parser.add_argument("--output", required=True, type=Path)

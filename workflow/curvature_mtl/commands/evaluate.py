@@ -1,4 +1,4 @@
-"""Predict the validation and test graphs with trained models, in the tasks' own units."""
+"""Predict the validation and test graphs by the networks of every method, in the tasks' own units."""
 
 import argparse
 from pathlib import Path
@@ -22,10 +22,11 @@ def main(arguments: argparse.Namespace) -> None:
     split = pd.read_parquet(arguments.subsets)
     held_out = np.flatnonzero(split["subset"] != "train")
     graphs = GraphTensors(store)
-    tables = [
-        predictions(model, store, graphs, split, held_out) for file in arguments.models for model in load_models(file)
-    ]
-    write_table(arguments.output, _run.identified(pd.concat(tables, ignore_index=True), arguments, "method"))
+    tables = []
+    for file in arguments.models:
+        method, models = load_models(file)
+        tables += [predictions(model, store, graphs, split, held_out).assign(method=method) for model in models]
+    write_table(arguments.output, _run.identified(pd.concat(tables, ignore_index=True), arguments))
 
 
 def predictions(
@@ -45,7 +46,7 @@ if __name__ == "__main__":
     parser = _run.parser(__doc__)
     parser.add_argument("--graphs", required=True, type=Path, help="graph store")
     parser.add_argument("--subsets", required=True, type=Path, help="subset of each graph")
-    _run.add_identity(parser, "method")
-    parser.add_argument("--models", required=True, nargs="+", type=Path, help="model files of one method and seed")
+    _run.add_identity(parser)
+    parser.add_argument("--models", required=True, nargs="+", type=Path, help="model files of one seed")
     parser.add_argument("--output", required=True, type=Path)
     _run.run(main, parser.parse_args())

@@ -7,20 +7,20 @@ import pandas as pd
 
 from curvature_mtl.commands import _run
 from curvature_mtl.files import write_table
-from curvature_mtl.graphs.splits import SPLIT_GROUPS, split_by_group
+from curvature_mtl.graphs.splits import split_by_group
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Write one row a graph: its row in the raw file, its identifier, its subset."""
     graphs = pd.read_parquet(arguments.table)
-    subset = split_by_group(graphs[SPLIT_GROUPS[arguments.split]], arguments.seed)
+    subset = split_by_group(graphs[arguments.group], arguments.seed)
     write_table(arguments.output, graphs[["row", "identifier"]].assign(subset=subset))
 
 
 if __name__ == "__main__":
     parser = _run.parser(__doc__)
     parser.add_argument("--table", required=True, type=Path, help="table with one row a graph")
-    parser.add_argument("--split", required=True, choices=list(SPLIT_GROUPS))
+    parser.add_argument("--group", required=True, help="column whose groups never straddle")
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--output", required=True, type=Path)
     _run.run(main, parser.parse_args())

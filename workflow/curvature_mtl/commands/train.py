@@ -37,7 +37,7 @@ def main(arguments: argparse.Namespace) -> None:
         ),
     )
     models, history = suite.train()
-    save_models(arguments.models, models, suite.network, store.node_features.shape[1], store.edge_features.shape[1])
+    save_models(arguments.models, arguments.method, models, suite.network, store.node_dim, store.edge_dim)
     write_table(arguments.history, history)
 
 

@@ -43,7 +43,17 @@ def measure_task(hessian: TaskHessian, settings: CurvatureSettings, seed: int) -
     return row, ritz
 
 
-def subset_of(training_graphs: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """Return `size` of the training graphs (all, if there are fewer), drawn from `seed`, in ascending order."""
-    chosen = np.random.default_rng(seed).permutation(training_graphs)[:size]
-    return np.sort(chosen)
+def subset_of(training_graphs: np.ndarray, labelled: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """Return `size` labelled training graphs (all, if there are fewer), drawn from `seed`, in ascending order.
+
+    The order of the draw does not depend on the labels, so that tasks with the same labelled graphs share them,
+    and others share as many as they can.
+
+    Args:
+        training_graphs: numbers of the graphs [n].
+        labelled: for each graph of the store, whether it has a label of the task [graphs].
+        size: how many are wanted.
+        seed: of the draw.
+    """
+    drawn = np.random.default_rng(seed).permutation(training_graphs)
+    return np.sort(drawn[labelled[drawn]][:size])

@@ -1,46 +1,67 @@
-"""From a raw file to a labelled table: what cannot be read goes to the rejects, with a reason."""
+"""Rows of a raw file, as every reader gives them, and the table of what was left out of them."""
 
 import csv
-import math
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
-import pandas as pd
+from typing import Any
 
 from curvature_mtl.errors import UserError
 
-REJECT_COLUMNS = ["row", "identifier", "reason"]
+REJECT_COLUMNS = ["row", "identifier", "dropped", "reason", "found"]
+GRAPH = "graph"
+SHOWN_CHARACTERS = 100  # of what was found: it may be a whole CIF
+Cell = str | float | None
+
+csv.field_size_limit(100_000_000)  # a crystal of a thousand sites has more characters than Python's limit of 131,072
+
+
+class Unreadable(ValueError):
+    """A structure cannot become a graph, or a cell a label: the reason is the same for all rows of one cause."""
+
+    def __init__(self, reason: str, found: object = ""):
+        super().__init__(reason, found)
+        self.reason, self.found = reason, str(found)[:SHOWN_CHARACTERS]
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """One row of a raw file.
+
+    Attributes:
+        row: its number in the file; the first data row is 1.
+        identifier: what people call it: a SMILES, a material id.
+        structure: SMILES, or a crystal as CIF, POSCAR or JSON.
+        cells: what stands in the columns, by their names.
+        objection: why the row is no good, as far as its source can tell; None for a good row.
+        group_objections: the same for a group of its labels.
+    """
+
+    row: int
+    identifier: str
+    structure: str
+    cells: Mapping[Any, Cell]
+    objection: Unreadable | None = None
+    group_objections: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Rejects:
-    """Rows left out: their number in the file (the first data row is 1), identifier and reason."""
+    """What was left out: the row's number and identifier, `graph` or the task whose label was dropped, and why.
 
-    rows: list[tuple[int, str, str]] = field(default_factory=list)
+    Attributes:
+        rows: (row, identifier, dropped, reason, found), as in `REJECT_COLUMNS`; `found` is what stood there.
+    """
 
-    def add(self, row: int, identifier: str, reason: str) -> None:
-        """Note a row that is left out."""
-        self.rows.append((row, identifier, reason))
+    rows: list[tuple[int, str, str, str, str]] = field(default_factory=list)
 
-    def table(self) -> pd.DataFrame:
-        """Return the rejects in order of their rows."""
-        return pd.DataFrame(sorted(self.rows), columns=REJECT_COLUMNS)
-
-
-@dataclass(frozen=True)
-class RawTable:
-    """Readable rows: numbers in the file [n], identifiers [n], labels [n, tasks] with NaN for an empty cell."""
-
-    rows: list[int]
-    identifiers: list[str]
-    labels: np.ndarray
-    rejects: Rejects
+    def add(self, row: RawRow, dropped: str, reason: str, found: str = "") -> None:
+        """Note a graph or a label that is left out."""
+        self.rows.append((row.row, row.identifier, dropped, reason, found))
 
 
-def read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Read a CSV file as text: its header and its data rows, unchecked.
+def read_csv_rows(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Read a CSV file as text: its header, and its rows with their numbers; blank lines only count.
 
     Raises:
         UserError: if the file is missing, empty, or no CSV text.
@@ -54,67 +75,31 @@ def read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
         raise UserError(f"{path}: not a CSV text file ({error})") from error
     if not any(lines[1:]):
         raise UserError(f"{path}: no data rows below the header")
-    return lines[0], lines[1:]
+    return lines[0], ((number, line) for number, line in enumerate(lines[1:], start=1) if line)
 
 
-def label_table(
-    path: Path,
-    header: list[str],
-    lines: list[list[str]],
-    identifier: str,
-    tasks: list[str],
-    objection: Callable[[list[str]], str],
-) -> RawTable:
-    """Turn text cells into labels.
-
-    A row with another number of cells than the header, with an objection, or with a cell that is no finite
-    number, is rejected. An empty cell is a missing label.
-
-    Args:
-        path: named in errors.
-        header: names of the columns.
-        lines: text cells, one list a row.
-        identifier: column of the SMILES, or other identifier.
-        tasks: columns of the labels.
-        objection: what the source's reader has against a row of the right length; empty for a good one.
+def require_columns(path: Path, present: list[str], needed: list[str]) -> None:
+    """Refuse a file that lacks columns.
 
     Raises:
-        UserError: naming the columns that the file lacks.
+        UserError: naming them, and those that the file has.
     """
-    missing = [name for name in [identifier, *tasks] if name not in header]
-    if missing:
-        raise UserError(f"{path}: no column {', '.join(missing)}; the file has {', '.join(header)}")
-    rejects = Rejects()
-    rows, identifiers, labels = [], [], []
-    identifier_at, task_at = header.index(identifier), [header.index(task) for task in tasks]
-    for row, line in enumerate(lines, start=1):
-        if not line:  # a blank line counts in the numbering alone
-            continue
-        name = line[identifier_at] if identifier_at < len(line) else ""
-        try:
-            if len(line) != len(header):
-                raise ValueError(f"{len(line)} cells, the header has {len(header)}")
-            if reason := objection(line):
-                raise ValueError(reason)
-            values = [_number(line[at], task) for at, task in zip(task_at, tasks, strict=True)]
-        except ValueError as error:
-            rejects.add(row, name, str(error))
-            continue
-        rows.append(row)
-        identifiers.append(name)
-        labels.append(values)
-    return RawTable(rows, identifiers, np.array(labels, dtype=np.float64).reshape(-1, len(tasks)), rejects)
+    if missing := [name for name in dict.fromkeys(needed) if name not in present]:
+        raise UserError(f"{path}: no column {', '.join(missing)}; the file has {', '.join(present)}")
 
 
-def _number(cell: str, task: str) -> float:
-    if not cell.strip():
-        return math.nan
-    try:
-        if "_" in cell:  # Python reads 1_0 as ten
-            raise ValueError
-        value = float(cell)
-    except ValueError:
-        raise ValueError(f"{task} is {cell!r}, not a number") from None
-    if not math.isfinite(value):
-        raise ValueError(f"{task} is {cell!r}, not finite")
-    return value
+def csv_row(number: int, header: list[str], line: list[str], identifier: str, structure: str) -> RawRow:
+    """Make a row of text cells; one with another number of cells than the header has an objection.
+
+    Args:
+        number: of the row in the file.
+        header: names of the columns.
+        line: the cells.
+        identifier: column of the identifier.
+        structure: column of the SMILES or crystal.
+    """
+    cells = dict(zip(header, line, strict=False))
+    objection = None
+    if len(line) != len(header):
+        objection = Unreadable(f"not {len(header)} cells, as the header has", len(line))
+    return RawRow(number, cells.get(identifier, ""), cells.get(structure, ""), cells, objection)

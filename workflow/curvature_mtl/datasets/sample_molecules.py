@@ -5,11 +5,7 @@ Geometry: ETKDGv3 embedding, then MMFF94 minimisation (both RDKit). Labels: sing
 """
 
 import hashlib
-import multiprocessing
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache, partial
 
 import numpy as np
@@ -21,6 +17,7 @@ from tblite.interface import Calculator, Result
 from tqdm import tqdm
 
 from curvature_mtl.datasets.registry import SOURCES, XTB_LEVELS
+from curvature_mtl.datasets.worker_processes import single_threaded_processes
 
 TASK_UNITS: dict[str, str] = {task.name: task.unit for task in SOURCES["sample_molecules"].tasks}
 
@@ -53,26 +50,10 @@ def label_molecules(smiles: Sequence[str], seed: int, processes: int) -> pd.Data
         columns `smiles`, the tasks of `TASK_UNITS`, and `reject_reason`; the reason is empty for a labelled
         molecule, and the labels are NaN for one with a reason.
     """
-    # Threads of tblite do not mix with forks, so workers are spawned.
-    context = multiprocessing.get_context("spawn")
-    with _one_openmp_thread(), ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with single_threaded_processes(processes) as pool:
         rows = pool.map(partial(_row, seed=seed), smiles, chunksize=8)
         shown = tqdm(rows, total=len(smiles), desc="labels", unit="molecule", disable=None)
         return pd.DataFrame(list(shown), columns=["smiles", *TASK_UNITS, "reject_reason"])
-
-
-@contextmanager
-def _one_openmp_thread() -> Iterator[None]:
-    """Let child processes start with one OpenMP thread; the variable is read once, when tblite is loaded."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
 
 
 def _row(smiles: str, seed: int) -> dict[str, str | float]:

@@ -31,9 +31,10 @@ class GraphTensors:
 
     def __init__(self, store: GraphStore, y: np.ndarray | None = None, dtype: torch.dtype = torch.float32):
         """Take the graphs of `store` with the targets `y` [graphs, tasks] (the store's own by default)."""
-        self.x = torch.from_numpy(store.node_features).to(dtype)
-        self.edge_index = torch.from_numpy(store.edge_index).long()
-        self.edge_attr = torch.from_numpy(store.edge_features).to(dtype)
+        self._expansion = _Expansion(store, dtype)
+        self._nodes = torch.from_numpy(store.node_features).to(dtype)
+        self._edge_index = torch.from_numpy(store.edge_index).long()
+        self._edges = torch.from_numpy(store.edge_features).to(dtype)
         self.y = torch.from_numpy(store.targets if y is None else y).to(dtype)
         self._node_start, self._node_count = _starts_and_counts(store.node_offsets)
         self._edge_start, self._edge_count = _starts_and_counts(store.edge_offsets)
@@ -48,9 +49,9 @@ class GraphTensors:
         edges = _concatenated_ranges(self._edge_start[graphs], edge_count)
         first_node = torch.cumsum(node_count, 0) - node_count
         return GraphBatch(
-            x=self.x[nodes],
-            edge_index=self.edge_index[:, edges] + torch.repeat_interleave(first_node, edge_count),
-            edge_attr=self.edge_attr[edges],
+            x=self._expansion.nodes(self._nodes[nodes]),
+            edge_index=self._edge_index[:, edges] + torch.repeat_interleave(first_node, edge_count),
+            edge_attr=self._expansion.edges(self._edges[edges]),
             batch=torch.repeat_interleave(torch.arange(len(graphs)), node_count),
             y=self.y[graphs],
             num_graphs=len(graphs),
@@ -62,15 +63,34 @@ class GraphTensors:
             yield self.batch(part)
 
 
+class _Expansion:
+    """From stored to full features: a kind of node to its row of the table, a distance to Gaussians."""
+
+    def __init__(self, store: GraphStore, dtype: torch.dtype):
+        self._table = torch.from_numpy(store.node_table).to(dtype)
+        self._centres = torch.from_numpy(store.distance_centres).to(dtype)
+
+    def nodes(self, stored: Tensor) -> Tensor:
+        """Return node features [nodes, node_dim]."""
+        return self._table[stored[:, 0].long()] if len(self._table) else stored
+
+    def edges(self, stored: Tensor) -> Tensor:
+        """Return edge features [edges, edge_dim]: exp(-((d - c) / w)^2), w being the distance between centres c."""
+        if not len(self._centres):
+            return stored
+        width = self._centres[1] - self._centres[0]
+        return torch.exp(-(((stored - self._centres) / width) ** 2))
+
+
 def to_data(store: GraphStore, i: int) -> "Data":
-    """Return graph `i` as a `torch_geometric.data.Data` with y of shape [1, tasks]."""
+    """Return graph `i` as a `torch_geometric.data.Data` with full features, and y of shape [1, tasks]."""
     from torch_geometric.data import Data
 
-    graph = store[i]
+    graph, expansion = store[i], _Expansion(store, torch.float32)
     return Data(
-        x=torch.from_numpy(graph.node_features),
+        x=expansion.nodes(torch.from_numpy(graph.node_features)),
         edge_index=torch.from_numpy(graph.edge_index).long(),
-        edge_attr=torch.from_numpy(graph.edge_features),
+        edge_attr=expansion.edges(torch.from_numpy(graph.edge_features)),
         y=torch.from_numpy(store.targets[i : i + 1]),
     )
 

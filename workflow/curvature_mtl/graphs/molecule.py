@@ -4,6 +4,7 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
+from curvature_mtl.datasets.raw import Unreadable
 from curvature_mtl.graphs.store import Graph
 
 ELEMENTS = ("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Se", "Br", "I")
@@ -31,25 +32,21 @@ NODE_FEATURES = (
 EDGE_FEATURES = (*(f"bond {b}" for b in BOND_TYPES), "conjugated", "in a ring")
 
 
-class UnreadableMolecule(ValueError):
-    """The SMILES cannot become a graph; the message is the reason for the rejects table."""
-
-
 def read_smiles(smiles: str) -> Chem.Mol:
     """Parse and sanitize a SMILES; hydrogens written as atoms become counts on their heavy atom.
 
     Raises:
-        UnreadableMolecule: with the reason, if RDKit cannot read it or an element is not supported.
+        Unreadable: with the reason, if RDKit cannot read it or an element is not supported.
     """
     with rdBase.BlockLogs():
         molecule = Chem.MolFromSmiles(smiles) if isinstance(smiles, str) and smiles.strip() else None
     if molecule is None:
-        raise UnreadableMolecule("SMILES cannot be read by RDKit")
+        raise Unreadable("SMILES cannot be read by RDKit")
     if molecule.GetNumAtoms() == 0:
-        raise UnreadableMolecule("SMILES has no atoms")
+        raise Unreadable("SMILES has no atoms")
     unknown = sorted({atom.GetSymbol() for atom in molecule.GetAtoms()} - set(ELEMENTS))
     if unknown:
-        raise UnreadableMolecule(f"element {', '.join(unknown)} is not among {', '.join(ELEMENTS)}")
+        raise Unreadable("unknown element", ", ".join(unknown))
     return molecule
 
 

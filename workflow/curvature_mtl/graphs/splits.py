@@ -5,8 +5,6 @@ import pandas as pd
 
 from curvature_mtl.errors import UserError
 
-# Which column of the ids table holds the groups of each split.
-SPLIT_GROUPS = {"random": "molecule", "scaffold": "scaffold"}
 VALIDATION_FRACTION = 0.1
 TEST_FRACTION = 0.1
 

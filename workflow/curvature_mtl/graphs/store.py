@@ -1,13 +1,15 @@
 """The flat graph store: all graphs of a dataset as a few concatenated arrays in one safetensors file."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 
 from curvature_mtl.tensor_files import read_tensors, write_tensors
 
-FORM = "curvature-mtl-graphs/1"
+FORM = "curvature-mtl-graphs/2"
+NO_TABLE = np.zeros((0, 0), dtype=np.float32)
+NO_CENTRES = np.zeros(0, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,11 @@ class GraphStore:
     """Graph i has the nodes `node_offsets[i]:node_offsets[i+1]`, and its edges likewise.
 
     Edge indices are numbered within each graph, sorted by target. `targets` is [graphs, tasks] in
-    original units with NaN for a missing label.
+    the tasks' units with NaN for a missing label.
+
+    Crystals are stored in a compact form, which a mini-batch expands: `node_features` [nodes, 1] are then row
+    numbers of `node_table` [kinds, node_dim], and `edge_features` [edges, 1] are distances, to be expanded in
+    Gaussians at `distance_centres` [edge_dim]. Both are empty where features are stored as they are.
     """
 
     node_features: np.ndarray
@@ -39,6 +45,18 @@ class GraphStore:
     edge_offsets: np.ndarray
     targets: np.ndarray
     tasks: tuple[str, ...]
+    node_table: np.ndarray = field(default_factory=lambda: NO_TABLE)
+    distance_centres: np.ndarray = field(default_factory=lambda: NO_CENTRES)
+
+    @property
+    def node_dim(self) -> int:
+        """Number of features of a node in a mini-batch."""
+        return int(self.node_table.shape[1] if self.node_table.size else self.node_features.shape[1])
+
+    @property
+    def edge_dim(self) -> int:
+        """Number of features of an edge in a mini-batch."""
+        return int(len(self.distance_centres) or self.edge_features.shape[1])
 
     def __len__(self) -> int:
         return len(self.node_offsets) - 1
@@ -50,13 +68,22 @@ class GraphStore:
         return Graph(self.node_features[nodes], self.edge_index[:, edges], self.edge_features[edges])
 
     @classmethod
-    def from_graphs(cls, graphs: list[Graph], targets: np.ndarray, tasks: tuple[str, ...]) -> "GraphStore":
+    def from_graphs(
+        cls,
+        graphs: list[Graph],
+        targets: np.ndarray,
+        tasks: tuple[str, ...],
+        node_table: np.ndarray = NO_TABLE,
+        distance_centres: np.ndarray = NO_CENTRES,
+    ) -> "GraphStore":
         """Concatenate graphs.
 
         Args:
             graphs: at least one graph.
             targets: [graphs, tasks], NaN for a missing label.
             tasks: names of the columns of `targets`.
+            node_table: features of each kind of node, if the graphs' node features are row numbers of it.
+            distance_centres: in angstrom, if the graphs' edge features are distances.
 
         Raises:
             ValueError: if there is no graph, or the shape of `targets` does not fit.
@@ -74,6 +101,8 @@ class GraphStore:
             edge_offsets=_offsets([g.edge_index.shape[1] for g in graphs]),
             targets=targets.astype(np.float64),
             tasks=tuple(tasks),
+            node_table=node_table,
+            distance_centres=distance_centres,
         )
 
     def save(self, path: Path) -> None:

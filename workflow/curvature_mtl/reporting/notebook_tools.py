@@ -14,6 +14,7 @@ __all__ = [
     "FULL_WIDTH",
     "PALETTE",
     "data_note",
+    "read_examples",
     "read_graph_tables",
     "read_summaries",
     "read_table",
@@ -33,6 +34,12 @@ def read_graph_tables(tables: list[str], datasets: list[dict[str, Any]]) -> dict
     """Return, for each dataset, its table with one row a graph."""
     paths = {Path(path).parent.name: path for path in tables if Path(path).name == "graphs.parquet"}
     return {dataset["dataset"]: pd.read_parquet(paths[dataset["dataset"]]) for dataset in datasets}
+
+
+def read_examples(tables: list[str], datasets: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return, for each dataset, the graph to draw: symbols, positions [nodes, 3], edges, cell [3, 3] or None."""
+    paths = {Path(path).parent.name: Path(path) for path in tables if Path(path).name == "example.json"}
+    return {dataset["dataset"]: read_json(paths[dataset["dataset"]]) for dataset in datasets}
 
 
 def read_summaries(paths: list[str]) -> list[dict[str, Any]]:

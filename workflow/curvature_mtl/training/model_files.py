@@ -10,7 +10,7 @@ from curvature_mtl.models.network import Network, NetworkSettings
 from curvature_mtl.tensor_files import read_tensors, write_tensors
 from curvature_mtl.training.standardise import Standardiser
 
-FORM = "curvature-mtl-models/1"
+FORM = "curvature-mtl-models/2"
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class TrainedModel:
 
 
 def save_models(
-    path: Path, models: list[TrainedModel], settings: NetworkSettings, node_dim: int, edge_dim: int
+    path: Path, method: str, models: list[TrainedModel], settings: NetworkSettings, node_dim: int, edge_dim: int
 ) -> None:
     """Write the models atomically; what is not a weight stands in the file's metadata."""
     tensors = {f"{m.name}/{name}": value.numpy() for m in models for name, value in m.network.state_dict().items()}
@@ -40,11 +40,11 @@ def save_models(
         for m in models
     ]
     network = {"node_dim": node_dim, "edge_dim": edge_dim, "settings": asdict(settings)}
-    write_tensors(path, tensors, FORM, {"models": described, "network": network})
+    write_tensors(path, tensors, FORM, {"method": method, "models": described, "network": network})
 
 
-def load_models(path: Path) -> list[TrainedModel]:
-    """Read the models of a file.
+def load_models(path: Path) -> tuple[str, list[TrainedModel]]:
+    """Read the name of the method and its models.
 
     Raises:
         UserError: if the file is not a model file of this form.
@@ -61,4 +61,4 @@ def load_models(path: Path) -> list[TrainedModel]:
         network.load_state_dict({key: torch.from_numpy(array) for key, array in own.items()})
         standardiser = Standardiser(np.array(model["mean"]), np.array(model["std"]))
         models.append(TrainedModel(name, tasks, network, standardiser, model["epoch"]))
-    return models
+    return described["method"], models

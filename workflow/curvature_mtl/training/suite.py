@@ -70,7 +70,7 @@ class Suite:
             raise UserError(f"{name}: no labelled graph in the validation split, so no best epoch; add data")
         standardiser = Standardiser.fit(targets[train], tasks)
         graphs = GraphTensors(self.store, standardiser.forward(targets))
-        network = build_network(graphs.x.shape[1], graphs.edge_attr.shape[1], len(tasks), self.network, self.seed)
+        network = build_network(self.store.node_dim, self.store.edge_dim, len(tasks), self.network, self.seed)
         rate = self.training.learning_rate_stl if self.method == STL else self.training.learning_rate_mtl
         progress = fit(
             network,

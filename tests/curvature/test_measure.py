@@ -1,0 +1,133 @@
+"""One task's curvature at one model: on which graphs, and as if graphs without a label were not there."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from curvature.small_network import TASK, Problem, losses, network_problem
+from curvature_mtl.curvature.measure import measure_task, subset_of
+from curvature_mtl.curvature.operator import TaskHessian
+from curvature_mtl.curvature.settings import CurvatureSettings
+from curvature_mtl.graphs.batches import GraphTensors
+from curvature_mtl.graphs.store import GraphStore
+
+GRAPHS = 40
+TRAINING = st.lists(st.integers(0, GRAPHS - 1), unique=True, min_size=1).map(np.array)
+LABELLED = st.lists(st.booleans(), min_size=GRAPHS, max_size=GRAPHS).map(np.array)
+SIZES, SEEDS = st.integers(1, GRAPHS), st.integers(0, 99)
+
+
+class TestSubset:
+    @given(training=TRAINING, labelled=LABELLED, size=SIZES, seed=SEEDS)
+    def test_labelled_training_graphs_only_and_as_many_as_asked_for_or_all(
+        self, training: np.ndarray, labelled: np.ndarray, size: int, seed: int
+    ) -> None:
+        chosen = subset_of(training, labelled, size, seed)
+        possible = set(training[labelled[training]].tolist())
+        assert set(chosen.tolist()) <= possible
+        assert len(chosen) == min(size, len(possible))
+        assert (np.diff(chosen) > 0).all()  # ascending, and none twice
+
+    @given(training=TRAINING, labelled=LABELLED, sizes=st.tuples(SIZES, SIZES).map(sorted), seed=SEEDS)
+    def test_a_small_subset_is_part_of_a_larger_one(
+        self, training: np.ndarray, labelled: np.ndarray, sizes: list[int], seed: int
+    ) -> None:
+        small, large = (set(subset_of(training, labelled, size, seed).tolist()) for size in sizes)
+        assert small <= large
+
+    @given(training=TRAINING, labelled=LABELLED, other=LABELLED, size=SIZES, seed=SEEDS)
+    def test_tasks_share_what_both_have_labels_of(
+        self, training: np.ndarray, labelled: np.ndarray, other: np.ndarray, size: int, seed: int
+    ) -> None:
+        """A task with fewer labels has all graphs of the other's subset that it has labels of."""
+        fewer = labelled & other
+        all_of_it = set(subset_of(training, labelled, size, seed).tolist())
+        its_own = set(subset_of(training, fewer, size, seed).tolist())
+        assert {graph for graph in all_of_it if fewer[graph]} <= its_own
+
+    def test_the_seed_draws_it(self) -> None:
+        everything = np.ones(GRAPHS, dtype=bool)
+        one, again, other = (subset_of(np.arange(GRAPHS), everything, 10, seed) for seed in (0, 0, 1))
+        np.testing.assert_array_equal(one, again)
+        assert set(one) != set(other)
+
+    def test_labels_outside_the_training_graphs_do_not_matter(self) -> None:
+        training, labelled = np.arange(20), np.arange(GRAPHS) % 3 == 0
+        changed = labelled | (np.arange(GRAPHS) >= 20)
+        np.testing.assert_array_equal(subset_of(training, labelled, 5, 0), subset_of(training, changed, 5, 0))
+
+    def test_a_task_without_labels_has_none(self) -> None:
+        assert not len(subset_of(np.arange(GRAPHS), np.zeros(GRAPHS, dtype=bool), 5, 0))
+
+
+@cache
+def labelled_graphs_alone(task: int) -> tuple[Problem, GraphStore, np.ndarray]:
+    """Return the problem, a store of the graphs that have a label of the task, and their numbers."""
+    problem = network_problem()
+    kept = np.flatnonzero(~np.isnan(problem.store.targets[:, task]))
+    graphs = [problem.store[int(i)] for i in kept]
+    return problem, GraphStore.from_graphs(graphs, problem.store.targets[kept], problem.store.tasks), kept
+
+
+def hessian(problem: Problem, store: GraphStore, chosen: np.ndarray, task: int, batch_size: int) -> TaskHessian:
+    graphs = GraphTensors(store, dtype=torch.float64)
+    batches = list(graphs.batches(torch.from_numpy(chosen), batch_size))
+    return TaskHessian(problem.network, list(problem.network.trunk.parameters()), losses, batches, task)
+
+
+def vector(p: int) -> Tensor:
+    return torch.randn(p, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("task", [TASK, 2])
+class TestMissingLabels:
+    def test_on_the_drawn_subset_loss_and_products_have_the_same_bits_as_on_the_labelled_graphs_alone(
+        self, task: int
+    ) -> None:
+        problem, alone, _ = labelled_graphs_alone(task)
+        labelled = ~np.isnan(problem.store.targets[:, task])
+        drawn = subset_of(np.arange(len(labelled)), labelled, len(labelled), seed=0)
+        masked = hessian(problem, problem.store, drawn, task, batch_size=4)
+        whole = hessian(problem, alone, np.arange(len(alone)), task, batch_size=4)
+        assert masked.n_graphs == whole.n_graphs == len(alone) < len(problem.store)
+        assert masked.loss() == whole.loss()
+        v = vector(masked.shape[0])
+        assert torch.equal(masked @ v, whole @ v)
+
+    def test_among_unlabelled_graphs_they_are_equal_up_to_rounding(self, task: int) -> None:
+        problem, alone, _ = labelled_graphs_alone(task)
+        masked = hessian(problem, problem.store, np.arange(len(problem.store)), task, batch_size=4)
+        whole = hessian(problem, alone, np.arange(len(alone)), task, batch_size=4)
+        assert masked.n_graphs == whole.n_graphs
+        assert masked.loss() == pytest.approx(whole.loss(), rel=1e-14)
+        v = vector(masked.shape[0])
+        torch.testing.assert_close(masked @ v, whole @ v, rtol=1e-11, atol=1e-13)
+
+    def test_the_measured_row_is_that_of_the_labelled_graphs(self, task: int) -> None:
+        problem, alone, kept = labelled_graphs_alone(task)
+        settings = CurvatureSettings(graphs=9, lanczos_steps=5, density_probes=2, trace_probes=3)
+        masked, ritz = measure_task(hessian(problem, problem.store, kept, task, 4), settings, seed=1)
+        whole, other_ritz = measure_task(hessian(problem, alone, np.arange(len(kept)), task, 4), settings, seed=1)
+        assert masked == whole
+        assert masked["n_graphs"] == len(kept)
+        pd.testing.assert_frame_equal(ritz, other_ritz, check_exact=True)
+
+
+def test_the_row_holds_what_a_dense_hessian_says() -> None:
+    """With as many Lanczos steps as it takes, extremal eigenvalues are exact; the trace is within its error."""
+    problem = network_problem()
+    settings = CurvatureSettings(graphs=9, lanczos_steps=60, density_probes=2, trace_probes=64)
+    row, ritz = measure_task(problem.operator(), settings, seed=0)
+    eigenvalues = torch.linalg.eigvalsh(problem.dense)
+    assert row["lambda_max"] == pytest.approx(float(eigenvalues[-1]), rel=1e-6)
+    assert row["lambda_min"] == pytest.approx(float(eigenvalues[0]), rel=1e-6)
+    assert abs(row["trace"] - float(problem.dense.trace())) < 4 * row["trace_se"]
+    assert row["n_products"] == 64 + 2 * 60
+    assert ritz.columns.tolist() == ["probe", "ritz_value", "weight", "residual"]
+    np.testing.assert_allclose(ritz.groupby("probe")["weight"].sum(), 1)
