@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from curvature.small_network import network_problem, rotated
-from curvature_mtl.curvature.lanczos import lanczos
+from curvature_mtl.curvature.lanczos import lanczos, lanczos_in_step
 from curvature_mtl.curvature.trace import rademacher
 
 
@@ -63,6 +63,19 @@ def test_an_eigenvalue_lies_within_each_residual() -> None:
     distances = np.abs(run.ritz_values[:, None] - eigenvalues[None, :]).min(axis=1)
     assert run.residuals.max() > 1e-4
     assert (distances <= run.residuals + 1e-12).all()
+
+
+def test_processes_in_step_give_what_each_gives_alone() -> None:
+    problem = network_problem()
+    eigenvector = torch.linalg.eigh(problem.dense).eigenvectors[:, 0]
+    starts = [*rademacher(len(problem.dense), 3, seed=0), eigenvector]
+    operator = problem.operator()
+    together = lanczos_in_step(operator, starts, steps=9)
+    assert operator.n_products == sum(len(run.alphas) for run in together)
+    for run, start in zip(together, starts, strict=True):
+        alone = lanczos(problem.operator(), start, steps=9)
+        np.testing.assert_allclose(run.alphas, alone.alphas, atol=1e-12)
+        np.testing.assert_allclose(run.betas, alone.betas, atol=1e-12)
 
 
 def test_weights_sum_to_one_and_shapes_agree() -> None:

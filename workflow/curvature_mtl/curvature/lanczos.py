@@ -1,6 +1,7 @@
 """The Lanczos process with full reorthogonalisation, and what its tridiagonal matrix says of the spectrum."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -55,36 +56,56 @@ class Lanczos:
 
 
 def lanczos(operator: SymmetricOperator, start: Tensor, steps: int) -> Lanczos:
-    """Run up to `steps` Lanczos steps (at most p) from `start` [p], one product each, in float64.
+    """Run up to `steps` Lanczos steps (at most p) from `start` [p]; see `lanczos_in_step`."""
+    return lanczos_in_step(operator, [start], steps)[0]
 
-    The process ends early when the Krylov space is invariant: its Ritz values are then eigenvalues. All basis
-    vectors are kept: memory is 8 * steps * p bytes.
+
+def lanczos_in_step(operator: SymmetricOperator, starts: Sequence[Tensor], steps: int) -> list[Lanczos]:
+    """Run up to `steps` Lanczos steps (at most p) from each start [p], in float64, one block product a step.
+
+    The processes are independent: each gives what it would give alone, up to rounding. Only their products are asked for
+    together, which an operator may do faster than one by one. A process ends early when its Krylov space is
+    invariant: its Ritz values are then eigenvalues. All basis vectors are kept: memory is 8 * steps * p bytes
+    a start.
 
     Raises:
-        ValueError: if `steps` is below 1, `start` is zero, or a product is not finite.
+        ValueError: if `steps` is below 1, a start is zero, or a product is not finite.
     """
     if steps < 1:
         raise ValueError(f"Lanczos needs at least 1 step, got {steps}")
-    steps = min(steps, operator.shape[0])
-    direction = start.double()
-    if not direction.any():
-        raise ValueError("Lanczos needs a start vector other than zero")
-    basis = direction.new_empty(steps, len(direction))
-    alphas: list[float] = []
-    betas: list[float] = []
-    direction = direction / torch.linalg.vector_norm(direction)
-    for step in range(steps):
-        basis[step] = direction
-        product = operator @ direction
-        alphas.append(float(direction @ product))
-        rest = _outside(basis[: step + 1], product)
-        betas.append(float(torch.linalg.vector_norm(rest)))
-        if not math.isfinite(betas[-1]):
+    processes = [_Process(start, min(steps, operator.shape[0])) for start in starts]
+    while going_on := [process for process in processes if not process.has_ended]:
+        products = operator @ torch.stack([process.direction for process in going_on], dim=1)
+        for process, product in zip(going_on, products.T, strict=True):
+            process.take(product)
+    return [Lanczos(np.array(process.alphas), np.array(process.betas)) for process in processes]
+
+
+class _Process:
+    """One Lanczos process between two products: `direction` is the vector to be multiplied next."""
+
+    def __init__(self, start: Tensor, steps: int):
+        if not start.any():
+            raise ValueError("Lanczos needs a start vector other than zero")
+        self.direction = start.double() / torch.linalg.vector_norm(start.double())
+        self.alphas: list[float] = []
+        self.betas: list[float] = []
+        self.has_ended = False
+        self._basis = self.direction.new_empty(steps, len(start))
+
+    def take(self, product: Tensor) -> None:
+        """Make a step with the product of the operator and `direction`."""
+        step = len(self.alphas)
+        self._basis[step] = self.direction
+        self.alphas.append(float(self.direction @ product))
+        rest = _outside(self._basis[: step + 1], product)
+        self.betas.append(float(torch.linalg.vector_norm(rest)))
+        if not math.isfinite(self.betas[-1]):
             raise ValueError(f"Lanczos step {step + 1}: the product is not finite; check the loss and the weights")
-        if betas[-1] <= BREAKDOWN * max(map(abs, alphas + betas)):
-            break
-        direction = rest / betas[-1]
-    return Lanczos(np.array(alphas), np.array(betas))
+        is_invariant = self.betas[-1] <= BREAKDOWN * max(map(abs, self.alphas + self.betas))
+        self.has_ended = is_invariant or step + 1 == len(self._basis)
+        if not self.has_ended:
+            self.direction = rest / self.betas[-1]
 
 
 def _outside(basis: Tensor, vector: Tensor) -> Tensor:

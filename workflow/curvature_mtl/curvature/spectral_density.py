@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from curvature_mtl.curvature.lanczos import Lanczos, lanczos
+from curvature_mtl.curvature.lanczos import Lanczos, lanczos_in_step
 from curvature_mtl.curvature.operator import SymmetricOperator
 
 
@@ -17,13 +17,13 @@ class RitzValue(NamedTuple):
 
 
 def slq(operator: SymmetricOperator, probes: Iterable[Tensor], steps: int) -> list[Lanczos]:
-    """Run Lanczos from each probe [p].
+    """Run Lanczos from each probe [p], all in step.
 
     The mean over probes of the quadratures (Ritz values as nodes, with their weights) estimates the eigenvalue
     density divided by p; `curvature.density.smoothed_density` draws it, with its error. Sources: Ubaru, Chen
     and Saad, SIAM J. Matrix Anal. Appl. 38, 1075, 2017; for Hessians, Ghorbani, Krishnan and Xiao, ICML 2019.
     """
-    return [lanczos(operator, probe, steps) for probe in probes]
+    return lanczos_in_step(operator, list(probes), steps)
 
 
 def extremal_eigenvalues(runs: Sequence[Lanczos]) -> tuple[RitzValue, RitzValue]:
