@@ -63,10 +63,10 @@ def lanczos(operator: SymmetricOperator, start: Tensor, steps: int) -> Lanczos:
 def lanczos_in_step(operator: SymmetricOperator, starts: Sequence[Tensor], steps: int) -> list[Lanczos]:
     """Run up to `steps` Lanczos steps (at most p) from each start [p], in float64, one block product a step.
 
-    The processes are independent: each gives what it would give alone, up to rounding. Only their products are asked for
-    together, which an operator may do faster than one by one. A process ends early when its Krylov space is
-    invariant: its Ritz values are then eigenvalues. All basis vectors are kept: memory is 8 * steps * p bytes
-    a start.
+    The processes are independent: each gives what it would give alone, up to rounding. Only their products are
+    asked for together, which an operator may do faster than one by one. A process ends early when its Krylov
+    space is invariant: its Ritz values are then eigenvalues. All basis vectors are kept: memory is 8 * steps * p
+    bytes a start.
 
     Raises:
         ValueError: if `steps` is below 1, a start is zero, or a product is not finite.

@@ -1,5 +1,6 @@
-"""A task's Hessian as an operator: its products with vectors, without ever forming the matrix."""
+"""Curvature matrices of task losses as operators: products with vectors, without ever forming the matrix."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -7,7 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+# Of (module, batch): each task's loss summed over the labelled graphs [tasks], and their numbers [tasks].
 TaskLosses = Callable[[nn.Module, Any], tuple[Tensor, Tensor]]
+# Of (module, batch): the outputs that the loss is a function of, such as predictions [graphs, tasks].
+Outputs = Callable[[nn.Module, Any], Tensor]
+# Of (outputs, batch): as TaskLosses.
+OutputLosses = Callable[[Tensor, Any], tuple[Tensor, Tensor]]
 
 
 class SymmetricOperator(Protocol):
@@ -20,20 +26,20 @@ class SymmetricOperator(Protocol):
     def __matmul__(self, vectors: Tensor, /) -> Tensor: ...
 
 
-class TaskHessian:
-    """The Hessian H_t of one task's mean loss over its labelled graphs, in a block of p parameters.
+class TaskCurvature(ABC):
+    """A curvature matrix of one task's mean loss L_t over its labelled graphs, or of the sum of all L_t.
 
-    H_t v = sum over batches of d/dtheta (d S/dtheta . v), divided by the number of labelled graphs; S is the
-    batch's summed loss of the task. Each term is an exact double backward (Pearlmutter, Neural Computation 6,
-    147, 1994). One batch at a time is in memory, and its gradient is shared by the columns of a block: a
-    block is cheaper than its columns one by one. Parameters that the loss does not reach have zero rows.
+    The parameters are any block of the module's: the trunk, a head, all. Products are exact, and computed one
+    batch at a time: memory is that of one batch's graphs of derivatives, which the caller chooses by the size
+    of the batches. The columns of a block share them, so that a block is cheaper than its columns one by one.
+    Parameters that the loss does not reach have zero rows.
 
     Products are computed in the module's dtype and on its device, summed over batches in float64, and
     returned like the vector: Lanczos may so run in float64 over a float32 network.
 
     Attributes:
         shape: (p, p).
-        n_graphs: number of graphs that carry a label of the task.
+        n_graphs: number of graphs that carry a label of the task (of any task, summed over tasks, for the sum).
         n_products: matrix-vector products so far; a block of k columns counts as k.
     """
 
@@ -43,40 +49,54 @@ class TaskHessian:
         parameters: Sequence[nn.Parameter],
         task_losses: TaskLosses,
         batches: Sequence[Any],
-        task: int,
+        task: int | None,
     ):
         """Count the labelled graphs, in one forward pass.
 
         Args:
             module: the network, in evaluation mode if it has dropout or BatchNorm.
             parameters: the block to differentiate in, in the order of the vectors' entries.
-            task_losses: of (module, batch), the loss summed over labelled graphs [tasks] and their numbers [tasks].
+            task_losses: each task's summed loss and number of labelled graphs.
             batches: what `task_losses` takes; batches without a label of the task are skipped.
-            task: index of the task.
+            task: index of the task; None for the sum of all tasks' mean losses.
 
         Raises:
-            ValueError: if no graph is labelled, or dropout or BatchNorm would make products random.
+            ValueError: if a task has no labelled graph, or dropout or BatchNorm would make products random.
         """
-        _refuse_random(module)
+        refuse_random(module)
         self._module = module
         self._parameters = tuple(parameters)
         self._task_losses = task_losses
-        self._task = task
-        counts = [int(self._sum_and_count(batch)[1]) for batch in batches]
-        if sum(counts) == 0:
-            raise ValueError(f"task {task}: none of the {len(counts)} batches has a labelled graph: no Hessian")
-        self._batches = [batch for batch, count in zip(batches, counts, strict=True) if count]
+        counts = torch.stack([self._counts(batch) for batch in batches])
+        chosen = torch.arange(counts.shape[1]) if task is None else torch.tensor([task])
+        for unlabelled in chosen[counts.sum(0)[chosen] == 0].tolist():
+            raise ValueError(f"task {unlabelled}: none of the {len(counts)} batches has a labelled graph")
+        counts = counts[:, chosen]
+        self._batches = [batch for batch, own in zip(batches, counts, strict=True) if own.any()]
+        self._tasks = chosen
+        # L_t is the summed loss times this weight.
+        self._weights = 1 / counts.sum(0).double()
         size = sum(parameter.numel() for parameter in self._parameters)
         self.shape = (size, size)
-        self.n_graphs = sum(counts)
+        self.n_graphs = int(counts.sum())
         self.n_products = 0
 
     def loss(self) -> float:
-        """Return L_t, the task's mean loss over its labelled graphs."""
-        return sum(float(self._sum_and_count(batch)[0]) for batch in self._batches) / self.n_graphs
+        """Return L_t, the task's mean loss over its labelled graphs, or the sum of all L_t."""
+        with torch.no_grad():
+            sums = torch.stack([self._task_losses(self._module, batch)[0].double().cpu() for batch in self._batches])
+        return float(sums.sum(0)[self._tasks] @ self._weights)
+
+    def gradient(self) -> Tensor:
+        """Return the gradient [p] of the loss in float64."""
+        total = torch.zeros(self.shape[0], dtype=torch.float64)
+        for batch in self._batches:
+            sums, _ = self._task_losses(self._module, batch)
+            total += derivative(self._weighted(sums), self._parameters).detach().cpu()
+        return total
 
     def __matmul__(self, vectors: Tensor) -> Tensor:
-        """Return H_t times a vector [p], or times each column of a block [p, k].
+        """Return the product with a vector [p], or with each column of a block [p, k].
 
         Raises:
             ValueError: if the shape does not fit, the dtype is not floating, or products would be random.
@@ -84,40 +104,106 @@ class TaskHessian:
         if vectors.ndim not in (1, 2) or len(vectors) != self.shape[1] or not vectors.is_floating_point():
             expected = f"a floating-point vector [{self.shape[1]}] or block [{self.shape[1]}, k]"
             raise ValueError(f"expected {expected}, got {vectors.dtype} of shape {list(vectors.shape)}")
-        _refuse_random(self._module)
+        refuse_random(self._module)
         columns = vectors.unsqueeze(1) if vectors.ndim == 1 else vectors
         columns = columns.to(self._parameters[0])
         total = torch.zeros_like(columns, dtype=torch.float64)
         for batch in self._batches:
-            total += self._summed_products(batch, columns)
+            with torch.enable_grad():
+                total += self._products_of_batch(batch, columns)
         self.n_products += columns.shape[1]
-        return (total / self.n_graphs).reshape(vectors.shape).to(vectors)
+        return total.reshape(vectors.shape).to(vectors)
+
+    @abstractmethod
+    def _products_of_batch(self, batch: Any, columns: Tensor) -> Tensor:
+        """Return the batch's part of the products with `columns` [p, k]."""
+
+    def _weighted(self, sums: Tensor) -> Tensor:
+        """Return the batch's part of the loss from its summed losses [tasks]."""
+        return sums[self._tasks] @ self._weights.to(sums)
 
     @torch.no_grad()
-    def _sum_and_count(self, batch: Any) -> tuple[Tensor, Tensor]:
-        """Return the task's summed loss in a batch and its number of labelled graphs, two scalars."""
-        sums, counts = self._task_losses(self._module, batch)
-        return sums[self._task], counts[self._task]
+    def _counts(self, batch: Any) -> Tensor:
+        return self._task_losses(self._module, batch)[1].cpu()
 
-    @torch.enable_grad()
-    def _summed_products(self, batch: Any, columns: Tensor) -> Tensor:
-        """Return the Hessian of the batch's summed loss times `columns` [p, k]."""
+
+class TaskHessian(TaskCurvature):
+    """The Hessian H_t of one task's mean loss, or of the sum of all, by double backward.
+
+    H_t v = d/dtheta (dL/dtheta . v) (Pearlmutter, Neural Computation 6, 147, 1994), batch by batch; the columns of
+    a block share the graph of the gradient.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        parameters: Sequence[nn.Parameter],
+        task_losses: TaskLosses,
+        batches: Sequence[Any],
+        task: int | None = None,
+    ):
+        """Take what `TaskCurvature` takes."""
+        super().__init__(module, parameters, task_losses, batches, task)
+
+    def _products_of_batch(self, batch: Any, columns: Tensor) -> Tensor:
         sums, _ = self._task_losses(self._module, batch)
-        gradient = self._derivative(sums[self._task], create_graph=True)
+        gradient = derivative(self._weighted(sums), self._parameters, create_graph=True)
         if not gradient.requires_grad:  # the loss is linear in the parameters
             return torch.zeros_like(columns)
-        products = [self._derivative(gradient, column, retain_graph=True) for column in columns.T]
+        products = [derivative(gradient, self._parameters, column, retain_graph=True) for column in columns.T]
         return torch.stack(products, dim=1)
 
-    def _derivative(self, output: Tensor, weights: Tensor | None = None, **graph: bool) -> Tensor:
-        """Return the derivative [p] of `output` (of its sum with `weights`, if it is a vector)."""
-        # materialize_grads gives zeros, not None, for parameters that the output does not depend on.
-        parts = torch.autograd.grad(output, self._parameters, weights, materialize_grads=True, **graph)
-        return torch.cat([part.reshape(-1) for part in parts])
+
+class TaskGGN(TaskCurvature):
+    """The generalised Gauss-Newton matrix J' H_L J of one task's mean loss, or of the sum of all.
+
+    J is the Jacobian of the outputs in the parameters, H_L the Hessian of the loss in the outputs: the Hessian
+    less the curvature of the outputs themselves (Schraudolph, Neural Computation 14, 1723, 2002). It is positive
+    semidefinite if the loss is convex in the outputs. J v comes from the derivative of J' w in w, batch by batch.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        parameters: Sequence[nn.Parameter],
+        outputs: Outputs,
+        output_losses: OutputLosses,
+        batches: Sequence[Any],
+        task: int | None = None,
+    ):
+        """Take what `TaskCurvature` takes, the losses being given in two steps: outputs, and losses of outputs."""
+        super().__init__(
+            module, parameters, lambda module, batch: output_losses(outputs(module, batch), batch), batches, task
+        )
+        self._outputs, self._output_losses = outputs, output_losses
+
+    def _products_of_batch(self, batch: Any, columns: Tensor) -> Tensor:
+        outputs = self._outputs(self._module, batch)
+        free = outputs.detach().requires_grad_()
+        slope = derivative(self._weighted(self._output_losses(free, batch)[0]), [free], create_graph=True)
+        dual = torch.zeros_like(outputs, requires_grad=True)
+        transposed = derivative(outputs, self._parameters, dual, create_graph=True)
+        products = []
+        for column in columns.T:
+            moved = derivative(transposed, [dual], column, retain_graph=True)
+            curved = derivative(slope, [free], moved, retain_graph=True) if slope.requires_grad else 0 * moved
+            products.append(derivative(outputs, self._parameters, curved.view_as(outputs), retain_graph=True))
+        return torch.stack(products, dim=1)
 
 
-def _refuse_random(module: nn.Module) -> None:
-    """Raise ValueError if the module draws random numbers, or couples the graphs of a batch, when called."""
+def derivative(output: Tensor, parameters: Sequence[Tensor], weights: Tensor | None = None, **graph: bool) -> Tensor:
+    """Return the derivative [p] of `output` (of its sum with `weights`, if it is no scalar)."""
+    # materialize_grads gives zeros, not None, for parameters that the output does not depend on.
+    parts = torch.autograd.grad(output, parameters, weights, materialize_grads=True, **graph)
+    return torch.cat([part.reshape(-1) for part in parts])
+
+
+def refuse_random(module: nn.Module) -> None:
+    """Refuse a module that draws random numbers, or couples the graphs of a batch, when called.
+
+    Raises:
+        ValueError: naming the part and the remedy.
+    """
     for name, part in module.named_modules():
         where = f"{type(part).__name__} '{name}'"
         if part.training and _dropout_rate(part) > 0:
