@@ -65,6 +65,16 @@ def test_an_eigenvalue_lies_within_each_residual() -> None:
     assert (distances <= run.residuals + 1e-12).all()
 
 
+def test_ritz_vectors_are_orthonormal_and_have_the_stated_residuals() -> None:
+    problem = network_problem()
+    run = lanczos(problem.dense, rademacher(len(problem.dense), 1, seed=0)[0], steps=12)
+    chosen = np.array([11, 0, 5])
+    vectors = run.ritz_vectors(chosen)
+    torch.testing.assert_close(vectors.T @ vectors, torch.eye(3, dtype=torch.float64), atol=1e-12, rtol=0)
+    rest = problem.dense @ vectors - vectors * torch.from_numpy(run.ritz_values[chosen])
+    np.testing.assert_allclose(torch.linalg.vector_norm(rest, dim=0), run.residuals[chosen], atol=1e-10)
+
+
 def test_processes_in_step_give_what_each_gives_alone() -> None:
     problem = network_problem()
     eigenvector = torch.linalg.eigh(problem.dense).eigenvectors[:, 0]

@@ -62,9 +62,9 @@ def tasks_of(dataset):
     return config["datasets"][dataset]["tasks"]
 
 
-def parts(dataset):
-    """Names of the jobs into which a suite or its spectra are divided."""
-    return tasks_of(dataset) if config["one_job_per_task"] else [WHOLE]
+def parts(dataset, model):
+    """Names of the jobs into which a suite or its spectra are divided; a shared network is one job."""
+    return tasks_of(dataset) if config["one_job_per_task"] and model == STL else [WHOLE]
 
 
 def tasks_of_part(wildcards):
@@ -74,14 +74,14 @@ def tasks_of_part(wildcards):
 def model_files(dataset, split, seed, method):
     """The files that hold the networks of one method and seed."""
     folder = SEED_FOLDER.format(dataset=dataset, split=split, seed=seed)
-    return [f"{folder}/{method}/{part}.safetensors" for part in (parts(dataset) if method == STL else [WHOLE])]
+    return [f"{folder}/{method}/{part}.safetensors" for part in parts(dataset, method)]
 
 
 def models_of_all_methods(wildcards):
     return [path for method in [STL, *config["methods"]] for path in model_files(**wildcards, method=method)]
 
 
-def each_split_and_seed(pattern, **more):
+def each_split_and_seed(pattern):
     """Fill a pattern below SEED_FOLDER for every dataset, split and seed of the run."""
     return [
         path
@@ -91,9 +91,17 @@ def each_split_and_seed(pattern, **more):
             dataset=dataset,
             split=entry["splits"],
             seed=config["seeds"],
-            part=parts(dataset),
-            **more,
         )
+    ]
+
+
+def each_curvature(ending):
+    """The curvature files with this ending of every dataset, split, seed, model and part."""
+    return [
+        f"{folder}/{model}/{part}{ending}"
+        for folder in each_split_and_seed("curvature")
+        for model in [INIT, STL, *config["methods"]]
+        for part in parts(Path(folder).parts[2], model)
     ]
 
 
@@ -128,6 +136,7 @@ DATA_TABLES = ["datasets", "tasks", "rejects"]
 ACCURACY_TABLES = ["accuracy", "delta_m", "transfer"]
 CURVATURE_TABLES = [
     "curvature",
+    "conflict",
     "extremal_eigenvalues",
     "curvature_vs_transfer",
     "rank_correlation",
@@ -141,6 +150,10 @@ FIGURE_TABLES = {
     ],
     "stl_vs_mtl": [f"{TABLES}/{name}.csv" for name in ACCURACY_TABLES],
     "spectral_density": [f"{TABLES}/ritz_values.parquet", f"{TABLES}/curvature.csv"],
+    "conflict": [
+        f"{TABLES}/conflict.csv",
+        *expand(f"{RESULTS}/{{dataset}}/graphs.parquet", dataset=config["datasets"]),
+    ],
     "curvature_vs_transfer": [
         f"{TABLES}/curvature_vs_transfer.csv",
         f"{TABLES}/rank_correlation.csv",
@@ -151,6 +164,7 @@ FIGURE_LABELS = {
     "data_overview": "Labels and their correlations",
     "stl_vs_mtl": "STL against MTL",
     "spectral_density": "Spectral density of each task's Hessian",
+    "conflict": "Overlaps of the tasks' Hessians and gradients",
     "curvature_vs_transfer": "Curvature against the gain or loss under MTL",
 }
 

@@ -2,7 +2,7 @@
 
 
 rule curvature:
-    """Estimate every task's spectrum, extremal eigenvalues and trace at one model."""
+    """Estimate every task's spectrum, extremal eigenvalues and trace at one model, and the tasks' conflicts."""
     input:
         graphs=f"{RESULTS}/{{dataset}}/graphs.safetensors",
         split=f"{SEED_FOLDER}/split.parquet",
@@ -10,6 +10,7 @@ rule curvature:
     output:
         summary=f"{SEED_FOLDER}/curvature/{{model}}/{{part}}.parquet",
         ritz=f"{SEED_FOLDER}/curvature/{{model}}/{{part}}-ritz.parquet",
+        conflict=f"{SEED_FOLDER}/curvature/{{model}}/{{part}}-conflict.parquet",
     log:
         f"{LOGS}/{{dataset}}/{{split}}/seed{{seed}}/curvature-{{model}}-{{part}}.log",
     benchmark:
@@ -32,4 +33,5 @@ rule curvature:
         " --dataset {wildcards.dataset} --split {wildcards.split} --model {wildcards.model} --seed {wildcards.seed}"
         " --models {input.models} --tasks {params.tasks} --all-tasks {params.all_tasks}"
         " --network {params.network:q} --curvature {params.curvature:q}"
-        " --checkpoints {params.checkpoints} --summary {output.summary} --ritz {output.ritz} --log {log}"
+        " --checkpoints {params.checkpoints} --summary {output.summary} --ritz {output.ritz}"
+        " --conflict {output.conflict} --log {log}"

@@ -55,11 +55,9 @@ rule accuracy_tables:
 rule curvature_tables:
     """Per-task curvature, Ritz values, and the rank correlation of curvature with the gain or loss under MTL."""
     input:
-        curvature=each_split_and_seed("curvature/{model}/{part}.parquet", model=[INIT, STL, *config["methods"]]),
-        ritz=each_split_and_seed(
-            "curvature/{model}/{part}-ritz.parquet",
-            model=[INIT, STL, *config["methods"]],
-        ),
+        curvature=each_curvature(".parquet"),
+        ritz=each_curvature("-ritz.parquet"),
+        conflict=each_curvature("-conflict.parquet"),
         transfer=f"{TABLES}/transfer.csv",
         summaries=SUMMARIES,
     output:
@@ -80,7 +78,7 @@ rule curvature_tables:
         code=code("curvature_tables"),
     shell:
         "python -m curvature_mtl.commands.curvature_tables --run {params.run} --curvature {input.curvature}"
-        " --ritz {input.ritz} --transfer {input.transfer} --summaries {input.summaries} --folder {params.folder}"
+        " --ritz {input.ritz} --conflict {input.conflict} --transfer {input.transfer} --summaries {input.summaries} --folder {params.folder}"
         " --log {log}"
 
 

@@ -1,10 +1,13 @@
-"""Estimate the curvature of each task's loss in the trunk, at one model; finished tasks survive a kill."""
+"""Estimate the curvature of each task's loss in the trunk at one model, and what tasks of one network do to each other.
+
+Finished tasks survive a kill.
+"""
 
 import argparse
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +16,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from curvature_mtl.commands import _run
+from curvature_mtl.curvature.conflict import CONFLICT_COLUMNS, TaskVectors, conflict_table
+from curvature_mtl.curvature.finished_tasks import FinishedTask, load_finished, save_finished
 from curvature_mtl.curvature.measure import measure_task, subset_of
 from curvature_mtl.curvature.operator import TaskHessian
 from curvature_mtl.curvature.settings import CurvatureSettings
-from curvature_mtl.files import read_json, write_json, write_table
+from curvature_mtl.errors import UserError
+from curvature_mtl.files import write_table
 from curvature_mtl.fingerprint import fingerprint
 from curvature_mtl.graphs.batches import GraphBatch, GraphTensors
 from curvature_mtl.graphs.store import GraphStore
@@ -29,12 +35,11 @@ logger = logging.getLogger(__name__)
 COLUMNS = ["dataset", "split", "model", "epoch", "task", "seed", "block", "operator", "loss", "n_graphs"]
 COLUMNS += ["lambda_max", "lambda_max_residual", "lambda_min", "lambda_min_residual"]
 COLUMNS += ["trace", "trace_se", "n_products"]
-RITZ_COLUMNS = ["probe", "ritz_value", "weight", "residual"]
 GRAPHS_A_BATCH = 250  # measured: larger batches are slower and take more memory
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Measure task by task, then write the summary and the Ritz values."""
+    """Measure task by task, then write the summary, the Ritz values and the conflicts."""
     _run.use_one_thread()
     store = GraphStore.load(arguments.graphs)
     train = np.flatnonzero(pd.read_parquet(arguments.subsets)["subset"] == "train")
@@ -47,38 +52,71 @@ def main(arguments: argparse.Namespace) -> None:
         files=[arguments.graphs, arguments.subsets, *arguments.models],
         settings=[arguments.network, arguments.curvature, arguments.seed, arguments.all_tasks],
     )
-    rows, ritz = [], []
-    for task in tqdm(arguments.tasks, unit="task", disable=None):
-        model = next(model for model in models if task in model.tasks)
-        finished = arguments.checkpoints / f"{task}.json"
-        if not _is_finished(finished, made_from):
-            row, values = measure(model, task, store, train, arguments)
-            write_json(finished, {"fingerprint": made_from, "row": row, "ritz": values.to_dict("list")})
-        # Read back even if just written: a resumed job and an undisturbed one go the same way.
-        saved = read_json(finished)
-        row, values = saved["row"], pd.DataFrame(saved["ritz"])[RITZ_COLUMNS]
-        logger.info("%s: trace %.4g +- %.2g, lambda_max %.4g", task, row["trace"], row["trace_se"], row["lambda_max"])
-        rows.append({"epoch": model.epoch, "task": task, "block": "trunk", "operator": "hessian", **row})
-        ritz.append(values.assign(task=task))
-    table = pd.DataFrame(rows).assign(model=arguments.model)
-    write_table(arguments.summary, _run.identified(table, arguments)[COLUMNS])
-    values = pd.concat(ritz, ignore_index=True).assign(model=arguments.model)
-    write_table(arguments.ritz, _run.identified(values, arguments))
+    files = {task: arguments.checkpoints / f"{task}.safetensors" for task in arguments.tasks}
+    rows, ritz, conflicts = [], [], []
+    bar = tqdm(total=len(files), unit="task", disable=None)
+    for model in models:
+        tasks = [task for task in model.tasks if task in files]
+        measured = {}
+        for task, hessian, gradients in hessians(model, tasks, store, train, arguments):
+            finished = load_finished(files[task], made_from)
+            if finished is None:
+                # Read back what is written: a resumed job and an undisturbed one go the same way.
+                save_finished(files[task], measure(hessian, gradients, tasks.index(task), arguments), made_from)
+                finished = load_finished(files[task], made_from)
+                assert finished is not None, "just written"
+            measured[task] = finished
+            rows.append({"epoch": model.epoch, "task": task, "block": "trunk", "operator": "hessian", **finished.row})
+            ritz.append(finished.ritz.assign(task=task))
+            bar.update()
+        if len(tasks) > 1:  # tasks of one network: directions in the parameters of two networks do not compare
+            table = conflict_table(tasks, [measured[task].vectors for task in tasks])
+            conflicts.append(table.assign(epoch=model.epoch))
+    write_table(arguments.summary, identified(pd.DataFrame(rows), arguments)[COLUMNS])
+    write_table(arguments.ritz, identified(pd.concat(ritz, ignore_index=True), arguments))
+    conflict = (
+        pd.concat(conflicts, ignore_index=True) if conflicts else pd.DataFrame(columns=["epoch", *CONFLICT_COLUMNS])
+    )
+    write_table(arguments.conflict, identified(conflict, arguments))
+    for file in files.values():
+        file.unlink()
 
 
-def measure(
-    model: TrainedModel, task: str, store: GraphStore, train: np.ndarray, arguments: argparse.Namespace
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Measure one task's Hessian of the mean squared error of the standardised target, in the trunk."""
-    settings = CurvatureSettings(**arguments.curvature)
-    columns = [store.tasks.index(name) for name in model.tasks]
-    graphs = GraphTensors(store, model.standardiser.forward(store.targets[:, columns]))
-    labelled = ~np.isnan(store.targets[:, store.tasks.index(task)])
-    chosen = torch.from_numpy(subset_of(train, labelled, settings.graphs, arguments.seed))
-    batches = list(graphs.batches(chosen, GRAPHS_A_BATCH))
-    parameters = list(model.network.trunk.parameters())
-    hessian = TaskHessian(model.network, parameters, squared_errors, batches, model.tasks.index(task))
-    return measure_task(hessian, settings, arguments.seed)
+def identified(table: pd.DataFrame, arguments: argparse.Namespace) -> pd.DataFrame:
+    """Return the table with the columns that say what it is about."""
+    return _run.identified(table.assign(model=arguments.model), arguments)
+
+
+def hessians(
+    model: TrainedModel, tasks: list[str], store: GraphStore, train: np.ndarray, arguments: argparse.Namespace
+) -> Iterator[tuple[str, TaskHessian, Tensor]]:
+    """Yield each task with its trunk Hessian, and the gradients of all `tasks` [tasks, p].
+
+    The loss is the mean squared error of the standardised target, whatever the training loss.
+    """
+    targets = store.targets[:, [store.tasks.index(name) for name in model.tasks]]
+    graphs = GraphTensors(store, model.standardiser.forward(targets))
+    made = {}
+    for task in tasks:
+        column = model.tasks.index(task)
+        size = CurvatureSettings(**arguments.curvature).graphs
+        chosen = torch.from_numpy(subset_of(train, ~np.isnan(targets[:, column]), size, arguments.seed))
+        if not len(chosen):
+            raise UserError(f"task {task}: no labelled graph in the training split; remove it from the config")
+        batches = list(graphs.batches(chosen, GRAPHS_A_BATCH))
+        made[task] = TaskHessian(model.network, list(model.network.trunk.parameters()), squared_errors, batches, column)
+    gradients = [made[task].gradient() for task in tasks]
+    for task in tasks:
+        yield task, made[task], torch.stack(gradients)
+
+
+def measure(hessian: TaskHessian, gradients: Tensor, number: int, arguments: argparse.Namespace) -> FinishedTask:
+    """Measure one task's Hessian; its gradient is row `number` of `gradients` [tasks, p]."""
+    measured = measure_task(hessian, CurvatureSettings(**arguments.curvature), arguments.seed)
+    row = measured.row
+    logger.info("trace %.4g +- %.2g, lambda_max %.4g", row["trace"], row["trace_se"], row["lambda_max"])
+    vectors = TaskVectors(measured.products, measured.top, gradients[number], hessian @ gradients.T)
+    return FinishedTask({**row, "n_products": hessian.n_products}, measured.ritz, vectors)
 
 
 def squared_errors(network: nn.Module, batch: GraphBatch) -> tuple[Tensor, Tensor]:
@@ -95,10 +133,6 @@ def initial_model(store: GraphStore, train: np.ndarray, arguments: argparse.Name
     return TrainedModel("init", tasks, network, Standardiser.fit(targets, tasks), epoch=0)
 
 
-def _is_finished(file: Path, made_from: str) -> bool:
-    return file.exists() and read_json(file)["fingerprint"] == made_from
-
-
 if __name__ == "__main__":
     parser = _run.parser(__doc__)
     parser.add_argument("--graphs", required=True, type=Path, help="graph store")
@@ -113,4 +147,5 @@ if __name__ == "__main__":
     parser.add_argument("--checkpoints", required=True, type=Path, help="folder of the tasks that are finished")
     parser.add_argument("--summary", required=True, type=Path, help="output: one row a task")
     parser.add_argument("--ritz", required=True, type=Path, help="output: Ritz values and weights of each probe")
+    parser.add_argument("--conflict", required=True, type=Path, help="output: measures between tasks of one network")
     _run.run(main, parser.parse_args())

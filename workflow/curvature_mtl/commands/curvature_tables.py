@@ -1,4 +1,4 @@
-"""Collect the per-task curvature, Ritz values, and their rank correlation with the gain or loss under MTL."""
+"""Collect per-task curvature, conflicts and Ritz values, and the rank correlation with the gain or loss under MTL."""
 
 import argparse
 from pathlib import Path
@@ -11,6 +11,7 @@ from curvature_mtl.reporting.curvature_tables import curvature_against_transfer,
 from curvature_mtl.reporting.tables import data_note, write_csv_and_markdown
 
 KEYS = ["dataset", "split", "model", "task", "seed"]
+CONFLICT_COLUMNS = ["dataset", "split", "model", "epoch", "seed", "measure", "task_a", "task_b", "value", "error"]
 EXTREMAL_COLUMNS = ["lambda_max", "lambda_max_residual", "lambda_min", "lambda_min_residual"]
 RESIDUALS = ["lambda_max_residual", "lambda_min_residual"]
 
@@ -20,9 +21,13 @@ def main(arguments: argparse.Namespace) -> None:
     summaries = [read_json(path) for path in arguments.summaries]
     note = data_note(arguments.run, summaries)
     measured = pd.concat([pd.read_parquet(path) for path in arguments.curvature], ignore_index=True)
+    conflicts = [pd.read_parquet(path) for path in arguments.conflict]
+    # Tables of single-task networks have no rows, and no types of columns either.
+    conflict = pd.concat([table for table in conflicts if len(table)] or conflicts, ignore_index=True)
     joined = curvature_against_transfer(measured, pd.read_csv(arguments.transfer))
     for name, table, caption in (
         ("curvature", measured.drop(columns=RESIDUALS), "Hessian of each task's mean squared error in the trunk"),
+        ("conflict", conflict[CONFLICT_COLUMNS], "Between tasks of one network: overlaps of Hessians and of gradients"),
         (
             "extremal_eigenvalues",
             measured[[*KEYS, *EXTREMAL_COLUMNS]],
@@ -41,6 +46,7 @@ if __name__ == "__main__":
     parser.add_argument("--run", required=True)
     parser.add_argument("--curvature", required=True, nargs="+", type=Path, help="curvature of each model and part")
     parser.add_argument("--ritz", required=True, nargs="+", type=Path, help="Ritz values of each model and part")
+    parser.add_argument("--conflict", required=True, nargs="+", type=Path, help="conflicts of each model and part")
     parser.add_argument("--transfer", required=True, type=Path, help="the transfer table")
     parser.add_argument("--summaries", required=True, nargs="+", type=Path, help="dataset.json of each dataset")
     parser.add_argument("--folder", required=True, type=Path, help="where the tables go")

@@ -21,11 +21,13 @@ class Lanczos:
     """The tridiagonal matrix T of m Lanczos steps, and its eigenvalues: the Ritz values, ascending.
 
     `alphas` [m] is the diagonal of T and `betas[:-1]` its off-diagonal; `betas[-1]` is the length of the part
-    of the last product outside the Krylov space, about 0 if that space is invariant.
+    of the last product outside the Krylov space, about 0 if that space is invariant. The rows of `basis` [m, p]
+    are an orthonormal basis of that space.
     """
 
     alphas: np.ndarray
     betas: np.ndarray
+    basis: Tensor
 
     @property
     def ritz_values(self) -> np.ndarray:
@@ -49,6 +51,10 @@ class Lanczos:
         1998, section 13.2), up to the rounding error of the products.
         """
         return np.abs(self.betas[-1] * self._eigen[1][-1])
+
+    def ritz_vectors(self, chosen: np.ndarray) -> Tensor:
+        """Return the approximate eigenvectors [p, k], orthonormal, of the Ritz values with numbers `chosen` [k]."""
+        return self.basis.T @ torch.from_numpy(self._eigen[1][:, chosen].copy()).to(self.basis)
 
     @cached_property
     def _eigen(self) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +84,7 @@ def lanczos_in_step(operator: SymmetricOperator, starts: Sequence[Tensor], steps
         products = operator @ torch.stack([process.direction for process in going_on], dim=1)
         for process, product in zip(going_on, products.T, strict=True):
             process.take(product)
-    return [Lanczos(np.array(process.alphas), np.array(process.betas)) for process in processes]
+    return [process.result() for process in processes]
 
 
 class _Process:
@@ -106,6 +112,10 @@ class _Process:
         self.has_ended = is_invariant or step + 1 == len(self._basis)
         if not self.has_ended:
             self.direction = rest / self.betas[-1]
+
+    def result(self) -> Lanczos:
+        """Return what the steps so far have given."""
+        return Lanczos(np.array(self.alphas), np.array(self.betas), self._basis[: len(self.alphas)])
 
 
 def _outside(basis: Tensor, vector: Tensor) -> Tensor:

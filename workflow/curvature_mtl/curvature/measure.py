@@ -1,25 +1,41 @@
-"""One task's curvature at one model: trace, extremal eigenvalues and the quadrature of its spectrum."""
+"""All that is measured of one task's Hessian at one model."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
+from curvature_mtl.curvature.lanczos import Lanczos
 from curvature_mtl.curvature.operator import TaskHessian
 from curvature_mtl.curvature.settings import CurvatureSettings
 from curvature_mtl.curvature.spectral_density import extremal_eigenvalues, slq
-from curvature_mtl.curvature.trace import hutchinson_trace, rademacher
+from curvature_mtl.curvature.trace import rademacher, trace_of_products
 
 
-def measure_task(hessian: TaskHessian, settings: CurvatureSettings, seed: int) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Estimate trace and spectrum from probes drawn from `seed`: equal for all tasks, so that they compare.
+@dataclass(frozen=True)
+class TaskMeasurement:
+    """What the products with one task's Hessian have given.
 
-    Returns:
-        One row (loss, n_graphs, lambda_max and _min with residuals, trace with its standard error, n_products),
-        and the Ritz values (probe, ritz_value, weight, residual).
+    Attributes:
+        row: loss, n_graphs, lambda_max and lambda_min with residuals, trace with its standard error, n_products.
+        ritz: the Ritz values: probe, ritz_value, weight, residual.
+        products: with the probes of the trace [p, probes].
+        top: orthonormal Ritz vectors of the eigenvalues largest in size [p, k].
     """
+
+    row: dict[str, Any]
+    ritz: pd.DataFrame
+    products: Tensor
+    top: Tensor
+
+
+def measure_task(hessian: TaskHessian, settings: CurvatureSettings, seed: int) -> TaskMeasurement:
+    """Estimate trace and spectrum from probes drawn from `seed`: equal for all tasks, so that they compare."""
     probes = rademacher(hessian.shape[0], max(settings.density_probes, settings.trace_probes), seed)
-    trace = hutchinson_trace(hessian, probes[: settings.trace_probes])
+    products = hessian @ probes[: settings.trace_probes].T
+    trace = trace_of_products(probes[: settings.trace_probes], products)
     runs = slq(hessian, probes[: settings.density_probes], settings.lanczos_steps)
     largest, smallest = extremal_eigenvalues(runs)
     row = {
@@ -33,14 +49,21 @@ def measure_task(hessian: TaskHessian, settings: CurvatureSettings, seed: int) -
         "trace_se": trace.standard_error,
         "n_products": hessian.n_products,
     }
-    ritz = pd.concat(
-        [
-            pd.DataFrame({"probe": k, "ritz_value": r.ritz_values, "weight": r.weights, "residual": r.residuals})
-            for k, r in enumerate(runs)
-        ],
-        ignore_index=True,
-    )
-    return row, ritz
+    return TaskMeasurement(row, ritz_table(runs), products, top_ritz_vectors(runs[0], settings.top_eigenvectors))
+
+
+def ritz_table(runs: list[Lanczos]) -> pd.DataFrame:
+    """Return the Ritz values of all runs: probe, ritz_value, weight, residual."""
+    tables = [
+        pd.DataFrame({"probe": k, "ritz_value": r.ritz_values, "weight": r.weights, "residual": r.residuals})
+        for k, r in enumerate(runs)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def top_ritz_vectors(run: Lanczos, k: int) -> Tensor:
+    """Return the Ritz vectors [p, k] of the k Ritz values largest in size."""
+    return run.ritz_vectors(np.argsort(-np.abs(run.ritz_values), kind="stable")[:k])
 
 
 def subset_of(training_graphs: np.ndarray, labelled: np.ndarray, size: int, seed: int) -> np.ndarray:

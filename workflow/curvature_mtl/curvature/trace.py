@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.special import stdtrit
 from torch import Tensor
 
 from curvature_mtl.curvature.operator import SymmetricOperator
@@ -12,11 +13,39 @@ from curvature_mtl.curvature.operator import SymmetricOperator
 
 @dataclass(frozen=True)
 class TraceEstimate:
-    """An estimated trace, its standard error over probes (NaN for one probe), and the products it took."""
+    """An estimated trace, how far to trust it, and what it took.
+
+    Attributes:
+        value: the estimate.
+        standard_error: estimated standard deviation of `value`; NaN if there is a single probe.
+        n_products: products with the operator, all of them.
+        n_probes: independent samples behind `standard_error`.
+        method: "hutchinson", "hutchplusplus" or "xtrace".
+        seed: of the probes; None if they were given.
+    """
 
     value: float
     standard_error: float
     n_products: int
+    n_probes: int
+    method: str = "hutchinson"
+    seed: int | None = None
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Return value -+ standard_error * quantile of Student's t with n_probes - 1 degrees of freedom.
+
+        Samples of a quadratic form are near normal where the operator's effective rank (tr H)^2 / |H|_F^2 is not
+        small; tests/curvature check the coverage. One eigenvalue above all others makes them skew (chi^2 with one
+        degree of freedom): Hutchinson's intervals are then too short for few probes.
+
+        Raises:
+            ValueError: if `confidence` is not between 0 and 1.
+        """
+        if not 0 < confidence < 1:
+            raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
+        # A single probe has no degree of freedom: the quantile is NaN, like its error.
+        half = float(stdtrit(self.n_probes - 1, (1 + confidence) / 2)) * self.standard_error
+        return self.value - half, self.value + half
 
 
 def rademacher(p: int, n: int, seed: int) -> Tensor:
@@ -29,18 +58,39 @@ def rademacher(p: int, n: int, seed: int) -> Tensor:
     return torch.tensor(np.array(signs, dtype=np.float64).reshape(n, p))
 
 
-def hutchinson_trace(operator: SymmetricOperator, probes: Tensor) -> TraceEstimate:
-    """Estimate the trace as the mean of v . H v over the probes v [n, p].
+def sphere(p: int, n: int, seed: int, first: int = 0) -> Tensor:
+    """Return probes number `first` to first + n - 1, uniform on the sphere of radius sqrt(p), float64 [n, p].
 
-    Source: Hutchinson, Commun. Stat. Simul. 18, 1059, 1989. The error comes from the off-diagonal part alone:
-    a diagonal operator's trace is exact from one probe of signs.
+    As with `rademacher`, a probe depends on its number and the seed alone.
+    """
+    normal = [np.random.default_rng([seed, k]).standard_normal(p) for k in range(first, first + n)]
+    probes = torch.tensor(np.array(normal).reshape(n, p))
+    return probes * (math.sqrt(p) / torch.linalg.vector_norm(probes, dim=1, keepdim=True))
+
+
+def hutchinson_trace(operator: SymmetricOperator, probes: Tensor) -> TraceEstimate:
+    """Estimate the trace as the mean of v . H v over the probes v [n, p]; unbiased.
+
+    Source: Hutchinson, Commun. Stat. Simul. 18, 1059, 1989. For probes of signs the error comes from the
+    off-diagonal part alone: a diagonal operator's trace is exact from one probe. For probes on the sphere the
+    variance of a sample is 2p/(p + 2) (|H|_F^2 - (tr H)^2 / p) in every basis.
 
     Raises:
         ValueError: if there is no probe.
     """
-    n = len(probes)
-    if n == 0:
+    if len(probes) == 0:
         raise ValueError("a trace estimate needs at least one probe")
-    samples = (probes.T * (operator @ probes.T)).sum(0)
+    return trace_of_products(probes, operator @ probes.T)
+
+
+def trace_of_products(probes: Tensor, products: Tensor) -> TraceEstimate:
+    """Return Hutchinson's estimate from probes v [n, p] and their products H v [p, n]."""
+    value, error = mean_and_error((probes.T * products).sum(0))
+    return TraceEstimate(value, error, n_products=len(probes), n_probes=len(probes))
+
+
+def mean_and_error(samples: Tensor) -> tuple[float, float]:
+    """Return the mean of independent samples [n] and its standard error, NaN for a single one."""
+    n = len(samples)
     error = float(samples.std()) / math.sqrt(n) if n > 1 else math.nan
-    return TraceEstimate(float(samples.mean()), error, n)
+    return float(samples.mean()), error
