@@ -1,6 +1,7 @@
 """One task's curvature at one model: on which graphs, and as if graphs without a label were not there."""
 
 from functools import cache
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from curvature.small_network import TASK, Problem, losses, network_problem
-from curvature_mtl.curvature.measure import measure_task, subset_of
+from curvature_mtl.curvature.measure import TaskMeasurement, TaskProblem, measure_task, subset_of
 from curvature_mtl.curvature.operator import TaskHessian
+from curvature_mtl.curvature.quantities import parameter_blocks
 from curvature_mtl.curvature.settings import CurvatureSettings
+from curvature_mtl.curvature.trace import rademacher
 from curvature_mtl.graphs.batches import GraphTensors
 from curvature_mtl.graphs.store import GraphStore
 
@@ -112,27 +115,87 @@ class TestMissingLabels:
     def test_the_measured_row_is_that_of_the_labelled_graphs(self, task: int) -> None:
         problem, alone, kept = labelled_graphs_alone(task)
         settings = CurvatureSettings(graphs=9, lanczos_steps=5, density_probes=2, trace_probes=3)
-        masked = measure_task(hessian(problem, problem.store, kept, task, 4), settings, seed=1)
-        whole = measure_task(hessian(problem, alone, np.arange(len(kept)), task, 4), settings, seed=1)
+        gradients = torch.zeros(1, len(problem.dense), dtype=torch.float64)
+        masked = measure_task(task_problem(problem, problem.store, kept, task), gradients, settings, seed=1)
+        whole = measure_task(task_problem(problem, alone, np.arange(len(kept)), task), gradients, settings, seed=1)
         assert masked.row == whole.row
         assert masked.row["n_graphs"] == len(kept)
         pd.testing.assert_frame_equal(masked.ritz, whole.ritz, check_exact=True)
-        assert torch.equal(masked.products, whole.products)
-        assert torch.equal(masked.top, whole.top)
+        pd.testing.assert_frame_equal(masked.quantities, whole.quantities, check_exact=True)
+        for name, value in vars(masked.vectors).items():
+            assert torch.equal(getattr(whole.vectors, name), value), name
 
 
-def test_the_row_holds_what_a_dense_hessian_says() -> None:
-    """With as many Lanczos steps as it takes, extremal eigenvalues are exact; the trace is within its error."""
+def task_problem(problem: Problem, store: GraphStore, chosen: np.ndarray, task: int) -> TaskProblem:
+    graphs = GraphTensors(store, dtype=torch.float64)
+    batches = list(graphs.batches(torch.from_numpy(chosen), 4))
+    singles = list(graphs.batches(torch.from_numpy(chosen), 1))
+    return TaskProblem(problem.network, batches, singles, task)
+
+
+@pytest.fixture(scope="module")
+def own() -> TaskProblem:
     problem = network_problem()
+    return task_problem(problem, problem.store, np.arange(9), TASK)
+
+
+@pytest.fixture(scope="module")
+def dense(own: TaskProblem) -> Tensor:
+    hessian = own.hessian()
+    return hessian @ torch.eye(hessian.shape[0], dtype=torch.float64)
+
+
+@pytest.fixture(scope="module")
+def measured(own: TaskProblem) -> TaskMeasurement:
     settings = CurvatureSettings(graphs=9, lanczos_steps=60, density_probes=2, trace_probes=64)
-    measured = measure_task(problem.operator(), settings, seed=0)
-    row, ritz = measured.row, measured.ritz
-    eigenvalues = torch.linalg.eigvalsh(problem.dense)
-    assert row["lambda_max"] == pytest.approx(float(eigenvalues[-1]), rel=1e-6)
-    assert row["lambda_min"] == pytest.approx(float(eigenvalues[0]), rel=1e-6)
-    assert abs(row["trace"] - float(problem.dense.trace())) < 4 * row["trace_se"]
-    assert row["n_products"] == 64 + 2 * 60
-    assert ritz.columns.tolist() == ["probe", "ritz_value", "weight", "residual"]
-    np.testing.assert_allclose(ritz.groupby("probe")["weight"].sum(), 1)
-    largest = torch.linalg.eigh(problem.dense).eigenvectors[:, eigenvalues.abs().argsort(descending=True)[:5]]
-    torch.testing.assert_close((measured.top.T @ largest).abs(), torch.eye(5, dtype=torch.float64), atol=1e-6, rtol=0)
+    gradients = torch.stack([own.hessian().gradient(), torch.ones(own.hessian().shape[0], dtype=torch.float64)])
+    return measure_task(own, gradients, settings, seed=0)
+
+
+class TestMeasurement:
+    """With as many Lanczos steps as it takes, extremal eigenvalues are exact; traces are within their errors."""
+
+    def test_the_row(self, dense: Tensor, measured: TaskMeasurement) -> None:
+        row, eigenvalues = measured.row, torch.linalg.eigvalsh(dense)
+        assert row["lambda_max"] == pytest.approx(float(eigenvalues[-1]), rel=1e-6)
+        assert row["lambda_min"] == pytest.approx(float(eigenvalues[0]), rel=1e-6)
+        assert abs(row["trace"] - float(dense.trace())) < 4 * row["trace_se"]
+        assert row["n_products"] == 64 + 2 * 60 + 2
+
+    def test_the_ritz_values(self, measured: TaskMeasurement) -> None:
+        assert measured.ritz.columns.tolist() == ["probe", "ritz_value", "weight", "residual"]
+        np.testing.assert_allclose(measured.ritz.groupby("probe")["weight"].sum(), 1)
+
+    def test_the_vectors(self, own: TaskProblem, dense: Tensor, measured: TaskMeasurement) -> None:
+        vectors = measured.vectors
+        eigenvalues, basis = torch.linalg.eigh(dense)
+        largest = basis[:, eigenvalues.abs().argsort(descending=True)[:5]]
+        torch.testing.assert_close(
+            (vectors.top.T @ largest).abs(), torch.eye(5, dtype=torch.float64), atol=1e-6, rtol=0
+        )
+        probes = rademacher(len(dense), 64, seed=0)
+        torch.testing.assert_close(vectors.products, dense @ probes.T, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(vectors.gradient, own.hessian().gradient())
+        torch.testing.assert_close(vectors.gradient_products[:, 1], dense.sum(1), rtol=1e-9, atol=1e-9)
+
+    def test_traces_of_blocks_add_up_and_are_within_their_errors(
+        self, own: TaskProblem, dense: Tensor, measured: TaskMeasurement
+    ) -> None:
+        rows = measured.quantities.query("operator == 'hessian' and quantity == 'trace'").set_index("block")
+        blocks = parameter_blocks(own.network.trunk)
+        assert rows.index.tolist() == ["embedding", "layers.0", "layers.1", "norm", "pool", "dense.0", "dense.1"]
+        assert sorted(chain.from_iterable(blocks.values())) == list(range(len(dense)))
+        assert rows["value"].sum() == pytest.approx(measured.row["trace"], rel=1e-12)
+        for block, places in blocks.items():
+            exact = float(dense.diagonal()[places].sum())
+            assert abs(rows.loc[block, "value"] - exact) < 4 * rows.loc[block, "error"]
+
+    def test_the_gauss_newton_trace_and_the_noise(self, own: TaskProblem, measured: TaskMeasurement) -> None:
+        found = measured.quantities[measured.quantities["block"] == "trunk"].set_index(["operator", "quantity"])
+        ggn = own.ggn()
+        exact = float((ggn @ torch.eye(ggn.shape[0], dtype=torch.float64)).trace())
+        assert abs(found.loc[("ggn", "trace"), "value"] - exact) < 4 * found.loc[("ggn", "trace"), "error"]
+        noise = own.gradient_noise()
+        assert tuple(found.loc[("gradient", "noise"), ["value", "error", "n_probes"]]) == tuple(noise)
+        ratio = found.loc[("hessian", "curvature_over_noise"), "value"]
+        assert ratio == pytest.approx(measured.row["trace"] / noise.trace)

@@ -136,6 +136,7 @@ DATA_TABLES = ["datasets", "tasks", "rejects"]
 ACCURACY_TABLES = ["accuracy", "delta_m", "transfer"]
 CURVATURE_TABLES = [
     "curvature",
+    "curvature_quantities",
     "conflict",
     "extremal_eigenvalues",
     "curvature_vs_transfer",

@@ -10,6 +10,7 @@ rule curvature:
     output:
         summary=f"{SEED_FOLDER}/curvature/{{model}}/{{part}}.parquet",
         ritz=f"{SEED_FOLDER}/curvature/{{model}}/{{part}}-ritz.parquet",
+        quantities=f"{SEED_FOLDER}/curvature/{{model}}/{{part}}-quantities.parquet",
         conflict=f"{SEED_FOLDER}/curvature/{{model}}/{{part}}-conflict.parquet",
     log:
         f"{LOGS}/{{dataset}}/{{split}}/seed{{seed}}/curvature-{{model}}-{{part}}.log",
@@ -34,4 +35,4 @@ rule curvature:
         " --models {input.models} --tasks {params.tasks} --all-tasks {params.all_tasks}"
         " --network {params.network:q} --curvature {params.curvature:q}"
         " --checkpoints {params.checkpoints} --summary {output.summary} --ritz {output.ritz}"
-        " --conflict {output.conflict} --log {log}"
+        " --quantities {output.quantities} --conflict {output.conflict} --log {log}"

@@ -57,6 +57,7 @@ rule curvature_tables:
     input:
         curvature=each_curvature(".parquet"),
         ritz=each_curvature("-ritz.parquet"),
+        quantities=each_curvature("-quantities.parquet"),
         conflict=each_curvature("-conflict.parquet"),
         transfer=f"{TABLES}/transfer.csv",
         summaries=SUMMARIES,
@@ -78,7 +79,8 @@ rule curvature_tables:
         code=code("curvature_tables"),
     shell:
         "python -m curvature_mtl.commands.curvature_tables --run {params.run} --curvature {input.curvature}"
-        " --ritz {input.ritz} --conflict {input.conflict} --transfer {input.transfer} --summaries {input.summaries} --folder {params.folder}"
+        " --ritz {input.ritz} --quantities {input.quantities} --conflict {input.conflict}"
+        " --transfer {input.transfer} --summaries {input.summaries} --folder {params.folder}"
         " --log {log}"
 
 

@@ -6,40 +6,40 @@ Finished tasks survive a kill.
 import argparse
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
 from tqdm import tqdm
 
 from curvature_mtl.commands import _run
-from curvature_mtl.curvature.conflict import CONFLICT_COLUMNS, TaskVectors, conflict_table
-from curvature_mtl.curvature.finished_tasks import FinishedTask, load_finished, save_finished
-from curvature_mtl.curvature.measure import measure_task, subset_of
-from curvature_mtl.curvature.operator import TaskHessian
+from curvature_mtl.curvature.conflict import CONFLICT_COLUMNS, conflict_table
+from curvature_mtl.curvature.finished_tasks import RITZ_COLUMNS, load_finished, save_finished
+from curvature_mtl.curvature.measure import TaskMeasurement, TaskProblem, measure_task, subset_of
+from curvature_mtl.curvature.quantities import QUANTITY_COLUMNS
 from curvature_mtl.curvature.settings import CurvatureSettings
 from curvature_mtl.errors import UserError
 from curvature_mtl.files import write_table
 from curvature_mtl.fingerprint import fingerprint
-from curvature_mtl.graphs.batches import GraphBatch, GraphTensors
+from curvature_mtl.graphs.batches import GraphTensors
 from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.models.network import NetworkSettings, build_network
-from curvature_mtl.training.losses import squared_error, task_sums
 from curvature_mtl.training.model_files import TrainedModel, load_models
 from curvature_mtl.training.standardise import Standardiser
 
 logger = logging.getLogger(__name__)
+IDENTITY = ["dataset", "split", "seed", "model"]
 COLUMNS = ["dataset", "split", "model", "epoch", "task", "seed", "block", "operator", "loss", "n_graphs"]
 COLUMNS += ["lambda_max", "lambda_max_residual", "lambda_min", "lambda_min_residual"]
 COLUMNS += ["trace", "trace_se", "n_products"]
 GRAPHS_A_BATCH = 250  # measured: larger batches are slower and take more memory
+GRAPHS_A_SMALL_BATCH = 10
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Measure task by task, then write the summary, the Ritz values and the conflicts."""
+    """Measure task by task, then write the summary, Ritz values, quantities and conflicts."""
     _run.use_one_thread()
     store = GraphStore.load(arguments.graphs)
     train = np.flatnonzero(pd.read_parquet(arguments.subsets)["subset"] == "train")
@@ -52,76 +52,81 @@ def main(arguments: argparse.Namespace) -> None:
         files=[arguments.graphs, arguments.subsets, *arguments.models],
         settings=[arguments.network, arguments.curvature, arguments.seed, arguments.all_tasks],
     )
-    files = {task: arguments.checkpoints / f"{task}.safetensors" for task in arguments.tasks}
-    rows, ritz, conflicts = [], [], []
-    bar = tqdm(total=len(files), unit="task", disable=None)
+    rows, ritz, quantities, conflicts = [], [], [], [pd.DataFrame(columns=["epoch", *CONFLICT_COLUMNS])]
+    bar = tqdm(total=len(arguments.tasks), unit="task", disable=None)
     for model in models:
-        tasks = [task for task in model.tasks if task in files]
-        measured = {}
-        for task, hessian, gradients in hessians(model, tasks, store, train, arguments):
-            finished = load_finished(files[task], made_from)
-            if finished is None:
-                # Read back what is written: a resumed job and an undisturbed one go the same way.
-                save_finished(files[task], measure(hessian, gradients, tasks.index(task), arguments), made_from)
-                finished = load_finished(files[task], made_from)
-                assert finished is not None, "just written"
-            measured[task] = finished
-            rows.append({"epoch": model.epoch, "task": task, "block": "trunk", "operator": "hessian", **finished.row})
-            ritz.append(finished.ritz.assign(task=task))
-            bar.update()
-        if len(tasks) > 1:  # tasks of one network: directions in the parameters of two networks do not compare
-            table = conflict_table(tasks, [measured[task].vectors for task in tasks])
-            conflicts.append(table.assign(epoch=model.epoch))
-    write_table(arguments.summary, identified(pd.DataFrame(rows), arguments)[COLUMNS])
-    write_table(arguments.ritz, identified(pd.concat(ritz, ignore_index=True), arguments))
-    conflict = (
-        pd.concat(conflicts, ignore_index=True) if conflicts else pd.DataFrame(columns=["epoch", *CONFLICT_COLUMNS])
-    )
-    write_table(arguments.conflict, identified(conflict, arguments))
-    for file in files.values():
-        file.unlink()
+        measured = measure_model(model, store, train, made_from, arguments, bar)
+        for task, one in measured.items():
+            rows.append({"epoch": model.epoch, "task": task, "block": "trunk", "operator": "hessian", **one.row})
+            ritz.append(one.ritz.assign(task=task))
+            quantities.append(one.quantities.assign(task=task, epoch=model.epoch))
+        if len(measured) > 1:  # tasks of one network: directions in the parameters of two networks do not compare
+            table = conflict_table(list(measured), [one.vectors for one in measured.values()])
+            conflicts = [table.assign(epoch=model.epoch)]
+    write(arguments.summary, [pd.DataFrame(rows)], arguments, COLUMNS)
+    write(arguments.ritz, ritz, arguments, [*IDENTITY, "task", *RITZ_COLUMNS])
+    write(arguments.quantities, quantities, arguments, [*IDENTITY, "epoch", "task", *QUANTITY_COLUMNS])
+    write(arguments.conflict, conflicts, arguments, [*IDENTITY, "epoch", *CONFLICT_COLUMNS])
+    for task in arguments.tasks:
+        finished_file(task, arguments).unlink()
 
 
-def identified(table: pd.DataFrame, arguments: argparse.Namespace) -> pd.DataFrame:
-    """Return the table with the columns that say what it is about."""
-    return _run.identified(table.assign(model=arguments.model), arguments)
+def write(path: Path, tables: list[pd.DataFrame], arguments: argparse.Namespace, columns: list[str]) -> None:
+    """Write the tables as one, with the columns that say what it is about."""
+    table = pd.concat(tables, ignore_index=True).assign(model=arguments.model)
+    write_table(path, _run.identified(table, arguments)[columns])
 
 
-def hessians(
-    model: TrainedModel, tasks: list[str], store: GraphStore, train: np.ndarray, arguments: argparse.Namespace
-) -> Iterator[tuple[str, TaskHessian, Tensor]]:
-    """Yield each task with its trunk Hessian, and the gradients of all `tasks` [tasks, p].
+def measure_model(
+    model: TrainedModel,
+    store: GraphStore,
+    train: np.ndarray,
+    made_from: str,
+    arguments: argparse.Namespace,
+    bar: "tqdm[Any]",
+) -> dict[str, TaskMeasurement]:
+    """Measure, or read back, each of the wanted tasks that the model's network learns."""
+    wanted = [task for task in model.tasks if task in arguments.tasks]
+    problems = {task: problem_of(model, task, store, train, arguments) for task in wanted}
+    gradients = [problem.hessian().gradient() for problem in problems.values()]
+    measured = {}
+    for task, problem in problems.items():
+        file = finished_file(task, arguments)
+        if load_finished(file, made_from) is None:
+            settings = CurvatureSettings(**arguments.curvature)
+            save_finished(file, measure_task(problem, torch.stack(gradients), settings, arguments.seed), made_from)
+        # Read back even if just written: a resumed job and an undisturbed one go the same way.
+        finished = load_finished(file, made_from)
+        assert finished is not None, "written, or found, a moment ago"
+        measured[task], row = finished, finished.row
+        logger.info("%s: trace %.4g +- %.2g, lambda_max %.4g", task, row["trace"], row["trace_se"], row["lambda_max"])
+        bar.update()
+    return measured
 
-    The loss is the mean squared error of the standardised target, whatever the training loss.
-    """
+
+def finished_file(task: str, arguments: argparse.Namespace) -> Path:
+    """Return where a finished task is kept until all are."""
+    return Path(arguments.checkpoints / f"{task}.safetensors")
+
+
+def problem_of(
+    model: TrainedModel, task: str, store: GraphStore, train: np.ndarray, arguments: argparse.Namespace
+) -> TaskProblem:
+    """Return the task's loss on a fixed subset of its labelled training graphs."""
     targets = store.targets[:, [store.tasks.index(name) for name in model.tasks]]
     graphs = GraphTensors(store, model.standardiser.forward(targets))
-    made = {}
-    for task in tasks:
-        column = model.tasks.index(task)
-        size = CurvatureSettings(**arguments.curvature).graphs
-        chosen = torch.from_numpy(subset_of(train, ~np.isnan(targets[:, column]), size, arguments.seed))
-        if not len(chosen):
-            raise UserError(f"task {task}: no labelled graph in the training split; remove it from the config")
-        batches = list(graphs.batches(chosen, GRAPHS_A_BATCH))
-        made[task] = TaskHessian(model.network, list(model.network.trunk.parameters()), squared_errors, batches, column)
-    gradients = [made[task].gradient() for task in tasks]
-    for task in tasks:
-        yield task, made[task], torch.stack(gradients)
-
-
-def measure(hessian: TaskHessian, gradients: Tensor, number: int, arguments: argparse.Namespace) -> FinishedTask:
-    """Measure one task's Hessian; its gradient is row `number` of `gradients` [tasks, p]."""
-    measured = measure_task(hessian, CurvatureSettings(**arguments.curvature), arguments.seed)
-    row = measured.row
-    logger.info("trace %.4g +- %.2g, lambda_max %.4g", row["trace"], row["trace_se"], row["lambda_max"])
-    vectors = TaskVectors(measured.products, measured.top, gradients[number], hessian @ gradients.T)
-    return FinishedTask({**row, "n_products": hessian.n_products}, measured.ritz, vectors)
-
-
-def squared_errors(network: nn.Module, batch: GraphBatch) -> tuple[Tensor, Tensor]:
-    """Return each task's summed squared error of the standardised target and its number of labelled graphs."""
-    return task_sums(network(batch), batch.y, squared_error)
+    column = model.tasks.index(task)
+    size = CurvatureSettings(**arguments.curvature).graphs
+    subset = subset_of(train, ~np.isnan(targets[:, column]), size, arguments.seed)
+    if not len(subset):
+        raise UserError(f"task {task}: no labelled graph in the training split; remove the task from the config")
+    in_random_order = np.random.default_rng(arguments.seed).permutation(subset)
+    return TaskProblem(
+        model.network,
+        list(graphs.batches(torch.from_numpy(subset), GRAPHS_A_BATCH)),
+        list(graphs.batches(torch.from_numpy(in_random_order), GRAPHS_A_SMALL_BATCH)),
+        column,
+    )
 
 
 def initial_model(store: GraphStore, train: np.ndarray, arguments: argparse.Namespace) -> TrainedModel:
@@ -147,5 +152,6 @@ if __name__ == "__main__":
     parser.add_argument("--checkpoints", required=True, type=Path, help="folder of the tasks that are finished")
     parser.add_argument("--summary", required=True, type=Path, help="output: one row a task")
     parser.add_argument("--ritz", required=True, type=Path, help="output: Ritz values and weights of each probe")
+    parser.add_argument("--quantities", required=True, type=Path, help="output: one row a task and quantity")
     parser.add_argument("--conflict", required=True, type=Path, help="output: measures between tasks of one network")
     _run.run(main, parser.parse_args())

@@ -11,6 +11,8 @@ from curvature_mtl.reporting.curvature_tables import curvature_against_transfer,
 from curvature_mtl.reporting.tables import data_note, write_csv_and_markdown
 
 KEYS = ["dataset", "split", "model", "task", "seed"]
+QUANTITY_COLUMNS = ["dataset", "split", "model", "epoch", "task", "seed", "block", "operator", "quantity", "value"]
+QUANTITY_COLUMNS += ["error", "n_products", "n_probes"]
 CONFLICT_COLUMNS = ["dataset", "split", "model", "epoch", "seed", "measure", "task_a", "task_b", "value", "error"]
 EXTREMAL_COLUMNS = ["lambda_max", "lambda_max_residual", "lambda_min", "lambda_min_residual"]
 RESIDUALS = ["lambda_max_residual", "lambda_min_residual"]
@@ -21,12 +23,18 @@ def main(arguments: argparse.Namespace) -> None:
     summaries = [read_json(path) for path in arguments.summaries]
     note = data_note(arguments.run, summaries)
     measured = pd.concat([pd.read_parquet(path) for path in arguments.curvature], ignore_index=True)
+    quantities = pd.concat([pd.read_parquet(path) for path in arguments.quantities], ignore_index=True)
     conflicts = [pd.read_parquet(path) for path in arguments.conflict]
     # Tables of single-task networks have no rows, and no types of columns either.
     conflict = pd.concat([table for table in conflicts if len(table)] or conflicts, ignore_index=True)
     joined = curvature_against_transfer(measured, pd.read_csv(arguments.transfer))
     for name, table, caption in (
         ("curvature", measured.drop(columns=RESIDUALS), "Hessian of each task's mean squared error in the trunk"),
+        (
+            "curvature_quantities",
+            quantities[QUANTITY_COLUMNS],
+            "More on each task's curvature: traces of blocks, Gauss-Newton trace, gradient noise, with errors",
+        ),
         ("conflict", conflict[CONFLICT_COLUMNS], "Between tasks of one network: overlaps of Hessians and of gradients"),
         (
             "extremal_eigenvalues",
@@ -46,6 +54,7 @@ if __name__ == "__main__":
     parser.add_argument("--run", required=True)
     parser.add_argument("--curvature", required=True, nargs="+", type=Path, help="curvature of each model and part")
     parser.add_argument("--ritz", required=True, nargs="+", type=Path, help="Ritz values of each model and part")
+    parser.add_argument("--quantities", required=True, nargs="+", type=Path, help="quantities of each model and part")
     parser.add_argument("--conflict", required=True, nargs="+", type=Path, help="conflicts of each model and part")
     parser.add_argument("--transfer", required=True, type=Path, help="the transfer table")
     parser.add_argument("--summaries", required=True, nargs="+", type=Path, help="dataset.json of each dataset")

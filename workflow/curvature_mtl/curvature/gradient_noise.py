@@ -11,10 +11,11 @@ from curvature_mtl.curvature.operator import TaskLosses, derivative
 
 
 class NoiseEstimate(NamedTuple):
-    """tr C_t, and its jackknife error over the batches."""
+    """tr C_t, its jackknife error over the batches, and their number."""
 
     trace: float
     error: float
+    n_batches: int
 
 
 def gradient_noise(
@@ -53,7 +54,7 @@ def noise_of_sums(gram: Tensor, counts: Tensor) -> NoiseEstimate:
     everyone = torch.ones(len(counts), dtype=torch.float64)
     left_out = [_between(gram, counts, everyone - unit) for unit in torch.eye(len(counts), dtype=torch.float64)]
     value = _between(gram, counts, everyone)
-    return NoiseEstimate(float(value), float(jackknife_error(torch.stack(left_out))))
+    return NoiseEstimate(float(value), float(jackknife_error(torch.stack(left_out))), len(counts))
 
 
 def _between(gram: Tensor, counts: Tensor, kept: Tensor) -> Tensor:

@@ -1,13 +1,37 @@
-"""The jackknife: an estimate's standard error from its values with one sample left out."""
+"""Standard errors of functions of means, by leaving out one sample at a time; needs numpy alone."""
 
-from torch import Tensor
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
 
 
-def jackknife_error(left_out: Tensor) -> Tensor:
-    """Return the standard error [...] of an estimate from its values without each of n samples [n, ...].
+class Estimate(NamedTuple):
+    """An estimate and its standard error, NaN for a single sample."""
 
-    sqrt((n - 1) / n * sum over i of (x_i - mean x)^2) (Efron and Stein, Ann. Statist. 9, 586, 1981). NaN for n = 1.
+    value: float
+    standard_error: float
+
+
+def jackknife(samples: np.ndarray, statistic: Callable[[np.ndarray], float]) -> Estimate:
+    """Return a smooth function of the mean of samples, with its jackknife standard error.
+
+    The error is sqrt((n - 1)/n * sum of (s_i - mean s)^2), where s_i is the statistic without sample i; for the mean
+    itself it is the usual standard error, and its square overestimates rather than underestimates in
+    expectation (Efron and Stein, Ann. Stat. 9, 586, 1981). The value has a bias of order 1/n, below its error.
+
+    Args:
+        samples: independent samples, [n] or [n, d].
+        statistic: of their mean, a scalar or [d].
+
+    Raises:
+        ValueError: if there is no sample.
     """
-    n = len(left_out)
-    spread = (left_out - left_out.mean(0)).square().sum(0)
-    return (spread * ((n - 1) / n)).sqrt() if n > 1 else left_out[0] * float("nan")
+    n = len(samples)
+    if n == 0:
+        raise ValueError("an estimate needs at least one sample")
+    mean = samples.mean(axis=0)
+    if n == 1:
+        return Estimate(statistic(mean), float("nan"))
+    left_out = np.array([statistic((n * mean - sample) / (n - 1)) for sample in samples])
+    return Estimate(statistic(mean), float(np.sqrt((n - 1) * left_out.var())))
