@@ -81,7 +81,13 @@ def test_curvature_meets_transfer_by_task_in_means_over_seeds() -> None:
             for seed in (0, 1)
         ]
     )
-    joined = curvature_against_transfer(curvature, transfer)
+    named = [("ggn", "trace", 5.0), ("gradient", "noise", 4.0), ("hessian", "curvature_over_noise", 0.5)]
+    described = curvature[["dataset", "split", "model", "task", "seed"]]
+    of_trunk = [
+        described.assign(block="trunk", operator=o, quantity=q, value=v + described["seed"]) for o, q, v in named
+    ]
+    of_a_part = described.assign(block="embedding", operator="ggn", quantity="trace", value=-1.0)
+    joined = curvature_against_transfer(curvature, pd.concat([*of_trunk, of_a_part]), transfer)
     row = joined[(joined["model"] == "stl") & (joined["task"] == "b")].iloc[0]
     assert row[["method", "trace", "lambda_max", "loss", "change_percent", "n_seeds"]].tolist() == [
         "equal",
@@ -92,7 +98,8 @@ def test_curvature_meets_transfer_by_task_in_means_over_seeds() -> None:
         2,
     ]
     correlations = rank_correlations(joined).set_index(["model", "quantity"])
-    assert len(correlations) == 6
+    assert row[["ggn_trace", "gradient_noise", "curvature_over_noise"]].tolist() == [5.5, 4.5, 1.0]
+    assert len(correlations) == 2 * 6
     assert correlations.loc[("stl", "trace"), "spearman"] == pytest.approx(-1)
     assert math.isnan(correlations.loc[("stl", "loss"), "spearman"])
     assert (correlations["n_tasks"] == 4).all()

@@ -11,7 +11,8 @@ COLUMNS = {
     "delta_m": "dataset split method seed delta_m_percent tasks_better n_tasks",
     "curvature": "dataset split model epoch task seed block operator loss n_graphs lambda_max lambda_min trace "
     "trace_se n_products",
-    "curvature_quantities": "dataset split model epoch task seed block operator quantity value error n_products n_probes",
+    "curvature_quantities": "dataset split model epoch task seed block operator quantity value error n_products "
+    "n_probes",
     "conflict": "dataset split model epoch seed measure task_a task_b value error",
 }
 

@@ -27,7 +27,7 @@ def main(arguments: argparse.Namespace) -> None:
     conflicts = [pd.read_parquet(path) for path in arguments.conflict]
     # Tables of single-task networks have no rows, and no types of columns either.
     conflict = pd.concat([table for table in conflicts if len(table)] or conflicts, ignore_index=True)
-    joined = curvature_against_transfer(measured, pd.read_csv(arguments.transfer))
+    joined = curvature_against_transfer(measured, quantities, pd.read_csv(arguments.transfer))
     for name, table, caption in (
         ("curvature", measured.drop(columns=RESIDUALS), "Hessian of each task's mean squared error in the trunk"),
         (

@@ -4,17 +4,32 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
-QUANTITIES = ("trace", "lambda_max", "loss")
+# What is compared with the change of MAE: from the curvature table, and by (operator, quantity) from the other one.
+MEASURED = ("trace", "lambda_max", "loss")
+NAMED = {
+    ("ggn", "trace"): "ggn_trace",
+    ("gradient", "noise"): "gradient_noise",
+    ("hessian", "curvature_over_noise"): "curvature_over_noise",
+}
+QUANTITIES = (*MEASURED, *NAMED.values())
 FEWEST_TASKS = 4
 
 
-def curvature_against_transfer(curvature: pd.DataFrame, transfer: pd.DataFrame) -> pd.DataFrame:
+def curvature_against_transfer(
+    curvature: pd.DataFrame, quantities: pd.DataFrame, transfer: pd.DataFrame
+) -> pd.DataFrame:
     """Join, for each task, the mean over seeds of its curvature at each model and of its change of MAE.
 
-    Columns: dataset, split, model, method, task, trace, lambda_max, loss, change_percent, n_seeds.
+    Columns: dataset, split, model, method, task, trace, lambda_max, loss, ggn_trace, gradient_noise,
+    curvature_over_noise (of the trunk), change_percent, n_seeds.
     """
     keys = ["dataset", "split", "task"]
-    curved = curvature.groupby([*keys, "model"], sort=False)[list(QUANTITIES)].mean().reset_index()
+    curved = curvature.groupby([*keys, "model"], sort=False)[list(MEASURED)].mean().reset_index()
+    for (operator, quantity), name in NAMED.items():
+        of_trunk = quantities[quantities["block"] == "trunk"]
+        rows = of_trunk[(of_trunk["operator"] == operator) & (of_trunk["quantity"] == quantity)]
+        means = rows.groupby([*keys, "model"], sort=False)["value"].mean().rename(name)
+        curved = curved.join(means, on=[*keys, "model"])
     changed = transfer.groupby([*keys, "method"], sort=False)["change_percent"].agg(["mean", "size"]).reset_index()
     changed = changed.rename(columns={"mean": "change_percent", "size": "n_seeds"})
     joined = curved.merge(changed, on=keys)
