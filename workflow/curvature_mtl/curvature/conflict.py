@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -95,14 +96,14 @@ def _gram_rows(products: Tensor) -> pd.DataFrame:
     each = torch.einsum("apk,bpk->kab", products, products)
     gram = each.mean(0)
     left_out = (each.sum(0) - each) / (len(each) - 1)
-    gram_error = jackknife_error(left_out)
-    cosine_error = jackknife_error(torch.stack([cosines(one) for one in left_out]))
+    left_out_cosines = torch.stack([cosines(one) for one in left_out])
+    gram_error, cosine_error = (jackknife_error(values.numpy()) for values in (left_out, left_out_cosines))
     return pd.concat([_rows("hessian_gram", gram, gram_error), _rows("hessian_cosine", cosines(gram), cosine_error)])
 
 
-def _rows(measure: str, values: Tensor, errors: Tensor | None = None) -> pd.DataFrame:
+def _rows(measure: str, values: Tensor, errors: np.ndarray | None = None) -> pd.DataFrame:
     """Return one row a pair of tasks, by their numbers."""
-    errors = torch.zeros_like(values) if errors is None else errors
+    errors = np.zeros(values.shape) if errors is None else errors
     pairs = product(range(len(values)), repeat=2)
     rows = [(measure, a, b, float(values[a, b]), float(errors[a, b])) for a, b in pairs]
     return pd.DataFrame(rows, columns=["measure", "task_a", "task_b", "value", "error"])

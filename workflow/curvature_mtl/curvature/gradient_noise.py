@@ -54,7 +54,7 @@ def noise_of_sums(gram: Tensor, counts: Tensor) -> NoiseEstimate:
     everyone = torch.ones(len(counts), dtype=torch.float64)
     left_out = [_between(gram, counts, everyone - unit) for unit in torch.eye(len(counts), dtype=torch.float64)]
     value = _between(gram, counts, everyone)
-    return NoiseEstimate(float(value), float(jackknife_error(torch.stack(left_out))), len(counts))
+    return NoiseEstimate(float(value), float(jackknife_error(torch.stack(left_out).numpy())), len(counts))
 
 
 def _between(gram: Tensor, counts: Tensor, kept: Tensor) -> Tensor:

@@ -34,4 +34,9 @@ def jackknife(samples: np.ndarray, statistic: Callable[[np.ndarray], float]) -> 
     if n == 1:
         return Estimate(statistic(mean), float("nan"))
     left_out = np.array([statistic((n * mean - sample) / (n - 1)) for sample in samples])
-    return Estimate(statistic(mean), float(np.sqrt((n - 1) * left_out.var())))
+    return Estimate(statistic(mean), float(jackknife_error(left_out)))
+
+
+def jackknife_error(left_out: np.ndarray) -> np.ndarray:
+    """Return the standard error [...] of an estimate from its values without each of n > 1 samples [n, ...]."""
+    return np.sqrt((len(left_out) - 1) * left_out.var(axis=0))
