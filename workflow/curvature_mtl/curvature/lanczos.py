@@ -11,6 +11,7 @@ from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
 from curvature_mtl.curvature.operator import SymmetricOperator
+from curvature_mtl.curvature.orthogonal import outside
 
 # A new direction shorter than this, relative to the largest entry of T so far, is rounding error.
 BREAKDOWN = 1e-12
@@ -104,7 +105,8 @@ class _Process:
         step = len(self.alphas)
         self._basis[step] = self.direction
         self.alphas.append(float(self.direction @ product))
-        rest = _outside(self._basis[: step + 1], product)
+        # Without reorthogonalisation converged eigenvalues come back as copies; once fails where most cancels.
+        rest = outside(self._basis[: step + 1].T, product)
         self.betas.append(float(torch.linalg.vector_norm(rest)))
         if not math.isfinite(self.betas[-1]):
             raise ValueError(f"Lanczos step {step + 1}: the product is not finite; check the loss and the weights")
@@ -116,12 +118,3 @@ class _Process:
     def result(self) -> Lanczos:
         """Return what the steps so far have given."""
         return Lanczos(np.array(self.alphas), np.array(self.betas), self._basis[: len(self.alphas)])
-
-
-def _outside(basis: Tensor, vector: Tensor) -> Tensor:
-    """Return the part of `vector` [p] that is orthogonal to the rows of `basis` [m, p]."""
-    # Twice is enough for orthogonality to rounding (Giraud et al., Numer. Math. 101, 87, 2005). Never, and
-    # converged eigenvalues come back as copies; once fails where most of the product cancels.
-    for _ in range(2):
-        vector = vector - basis.T @ (basis @ vector)
-    return vector

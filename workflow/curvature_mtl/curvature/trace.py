@@ -22,6 +22,7 @@ class TraceEstimate:
         n_probes: independent samples behind `standard_error`.
         method: "hutchinson", "hutchplusplus" or "xtrace".
         seed: of the probes; None if they were given.
+        degrees_of_freedom: of the squared standard error; None for n_probes - 1.
     """
 
     value: float
@@ -30,21 +31,23 @@ class TraceEstimate:
     n_probes: int
     method: str = "hutchinson"
     seed: int | None = None
+    degrees_of_freedom: float | None = None
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Return value -+ standard_error * quantile of Student's t with n_probes - 1 degrees of freedom.
+        """Return value -+ standard_error * quantile of Student's t with that many degrees of freedom.
 
-        Samples of a quadratic form are near normal where the operator's effective rank (tr H)^2 / |H|_F^2 is not
-        small; tests/curvature check the coverage. One eigenvalue above all others makes them skew (chi^2 with one
-        degree of freedom): Hutchinson's intervals are then too short for few probes.
+        The coverage is checked in tests/curvature. It is lower for Hutchinson's estimator with signs where one
+        eigenvalue is above all others: samples are then skew (chi^2 with one degree of freedom), and 12 of them give
+        88 % instead of 95 %.
 
         Raises:
             ValueError: if `confidence` is not between 0 and 1.
         """
         if not 0 < confidence < 1:
             raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
-        # A single probe has no degree of freedom: the quantile is NaN, like its error.
-        half = float(stdtrit(self.n_probes - 1, (1 + confidence) / 2)) * self.standard_error
+        freedom = self.n_probes - 1 if self.degrees_of_freedom is None else self.degrees_of_freedom
+        # Without a degree of freedom the quantile is NaN; with infinitely many it is that of the normal distribution.
+        half = float(stdtrit(freedom, (1 + confidence) / 2)) * self.standard_error
         return self.value - half, self.value + half
 
 
@@ -58,22 +61,12 @@ def rademacher(p: int, n: int, seed: int) -> Tensor:
     return torch.tensor(np.array(signs, dtype=np.float64).reshape(n, p))
 
 
-def sphere(p: int, n: int, seed: int, first: int = 0) -> Tensor:
-    """Return probes number `first` to first + n - 1, uniform on the sphere of radius sqrt(p), float64 [n, p].
-
-    As with `rademacher`, a probe depends on its number and the seed alone.
-    """
-    normal = [np.random.default_rng([seed, k]).standard_normal(p) for k in range(first, first + n)]
-    probes = torch.tensor(np.array(normal).reshape(n, p))
-    return probes * (math.sqrt(p) / torch.linalg.vector_norm(probes, dim=1, keepdim=True))
-
-
 def hutchinson_trace(operator: SymmetricOperator, probes: Tensor) -> TraceEstimate:
     """Estimate the trace as the mean of v . H v over the probes v [n, p]; unbiased.
 
     Source: Hutchinson, Commun. Stat. Simul. 18, 1059, 1989. For probes of signs the error comes from the
-    off-diagonal part alone: a diagonal operator's trace is exact from one probe. For probes on the sphere the
-    variance of a sample is 2p/(p + 2) (|H|_F^2 - (tr H)^2 / p) in every basis.
+    off-diagonal part alone: a diagonal operator's trace is exact from one probe. For probes on the sphere,
+    `sphere.SphereSamples` knows the error better.
 
     Raises:
         ValueError: if there is no probe.
