@@ -52,7 +52,7 @@ def main(arguments: argparse.Namespace) -> None:
         files=[arguments.graphs, arguments.subsets, *arguments.models],
         settings=[arguments.network, arguments.curvature, arguments.seed, arguments.all_tasks],
     )
-    rows, ritz, quantities, conflicts = [], [], [], [pd.DataFrame(columns=["epoch", *CONFLICT_COLUMNS])]
+    rows, ritz, quantities, conflicts = [], [], [], []
     bar = tqdm(total=len(arguments.tasks), unit="task", disable=None)
     for model in models:
         measured = measure_model(model, store, train, made_from, arguments, bar)
@@ -62,11 +62,12 @@ def main(arguments: argparse.Namespace) -> None:
             quantities.append(one.quantities.assign(task=task, epoch=model.epoch))
         if len(measured) > 1:  # tasks of one network: directions in the parameters of two networks do not compare
             table = conflict_table(list(measured), [one.vectors for one in measured.values()])
-            conflicts = [table.assign(epoch=model.epoch)]
+            conflicts.append(table.assign(epoch=model.epoch))
     write(arguments.summary, [pd.DataFrame(rows)], arguments, COLUMNS)
     write(arguments.ritz, ritz, arguments, [*IDENTITY, "task", *RITZ_COLUMNS])
     write(arguments.quantities, quantities, arguments, [*IDENTITY, "epoch", "task", *QUANTITY_COLUMNS])
-    write(arguments.conflict, conflicts, arguments, [*IDENTITY, "epoch", *CONFLICT_COLUMNS])
+    no_pairs = pd.DataFrame(columns=["epoch", *CONFLICT_COLUMNS])
+    write(arguments.conflict, conflicts or [no_pairs], arguments, [*IDENTITY, "epoch", *CONFLICT_COLUMNS])
     for task in arguments.tasks:
         finished_file(task, arguments).unlink()
 
@@ -87,7 +88,9 @@ def measure_model(
 ) -> dict[str, TaskMeasurement]:
     """Measure, or read back, each of the wanted tasks that the model's network learns."""
     wanted = [task for task in model.tasks if task in arguments.tasks]
-    problems = {task: problem_of(model, task, store, train, arguments) for task in wanted}
+    targets = store.targets[:, [store.tasks.index(name) for name in model.tasks]]
+    graphs = GraphTensors(store, model.standardiser.forward(targets))
+    problems = {task: problem_of(model, task, graphs, train, arguments) for task in wanted}
     gradients = [problem.hessian().gradient() for problem in problems.values()]
     measured = {}
     for task, problem in problems.items():
@@ -110,14 +113,12 @@ def finished_file(task: str, arguments: argparse.Namespace) -> Path:
 
 
 def problem_of(
-    model: TrainedModel, task: str, store: GraphStore, train: np.ndarray, arguments: argparse.Namespace
+    model: TrainedModel, task: str, graphs: GraphTensors, train: np.ndarray, arguments: argparse.Namespace
 ) -> TaskProblem:
     """Return the task's loss on a fixed subset of its labelled training graphs."""
-    targets = store.targets[:, [store.tasks.index(name) for name in model.tasks]]
-    graphs = GraphTensors(store, model.standardiser.forward(targets))
     column = model.tasks.index(task)
     size = CurvatureSettings(**arguments.curvature).graphs
-    subset = subset_of(train, ~np.isnan(targets[:, column]), size, arguments.seed)
+    subset = subset_of(train, ~torch.isnan(graphs.y[:, column]).numpy(), size, arguments.seed)
     if not len(subset):
         raise UserError(f"task {task}: no labelled graph in the training split; remove the task from the config")
     in_random_order = np.random.default_rng(arguments.seed).permutation(subset)
