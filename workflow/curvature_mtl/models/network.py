@@ -35,7 +35,7 @@ class Layer(nn.Module):
     def forward(self, h: Tensor, batch: GraphBatch) -> Tensor:
         n = self.norm(h)
         mean = self.from_mean(graph_mean(n, batch))
-        return h + self.conv(n, batch.edge_index, batch.edge_attr) + mean[batch.batch]
+        return h + self.conv(n, batch.edge_index, batch.edge_attr) + mean.index_select(0, batch.batch)
 
 
 class Trunk(nn.Module):
