@@ -85,6 +85,9 @@ def assert_same_end(one: tuple[Network, Progress], two: tuple[Network, Progress]
     assert bits(one[0]) == bits(two[0])
     assert one[1].history == two[1].history
     assert (one[1].best_epoch, one[1].best_score) == (two[1].best_epoch, two[1].best_score)
+    assert one[1].snapshots.keys() == two[1].snapshots.keys()
+    for epoch, weights in one[1].snapshots.items():
+        assert all(torch.equal(weights[name], two[1].snapshots[epoch][name]) for name in weights)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +104,7 @@ def test_killed_after_an_epoch_it_resumes_to_the_same_bits(
     seen: list[int] = []
     resumed = train(graphs, checkpoint, on_epoch=recorder(seen), **RESTLESS)
     assert seen == list(range(epoch, 13))
+    assert list(resumed[1].snapshots) == [1, 3, 10]
     assert_same_end(resumed, uninterrupted)
 
 

@@ -50,8 +50,8 @@ def trained(store: GraphStore, subset: np.ndarray, tasks: list[str], folder: Pat
     """Train single-task networks for three epochs; return the last of them, and its history."""
     network, training = NetworkSettings(6, 2, 8), TrainingSettings(epochs=3, batch_size=8)
     suite = Suite(store, subset, "stl", tasks, network, training, 3, folder, f"{len(store)} graphs")
-    models, history = suite.train()
-    return models[-1], history[history["task"] == tasks[-1]].reset_index(drop=True)
+    result = suite.train()
+    return result.models[-1], result.history[result.history["task"] == tasks[-1]].reset_index(drop=True)
 
 
 @pytest.fixture(scope="module", params=["b", "c"])
@@ -153,6 +153,6 @@ def test_multi_task_training_is_the_same_to_the_bit_without_graphs_that_have_no_
         Suite(masked, SUBSET, "equal", TASKS, network, training, 0, tmp_path / "masked", "this"),
         Suite(part, SUBSET[kept], "equal", TASKS, network, training, 0, tmp_path / "part", "this"),
     ]
-    (one,), (two,) = (suite.train()[0] for suite in suites)
+    (one,), (two,) = (suite.train().models for suite in suites)
     weights, others = one.network.state_dict(), two.network.state_dict()
     assert all(torch.equal(weights[name], others[name]) for name in weights)

@@ -49,6 +49,17 @@ def test_models_come_back_with_their_predictions_and_units(
         np.testing.assert_array_equal(after.standardiser.std, before.standardiser.std)
 
 
+def test_one_network_at_several_epochs_or_none_at_all_come_back(graph_store: GraphStore, path: Path) -> None:
+    early, late = model("a", ["a"], 0), model("a", ["a"], 1)
+    save_models(path, "stl", [early, late], SETTINGS, NODE_DIM, EDGE_DIM)
+    graphs, everyone = GraphTensors(graph_store), torch.arange(12)
+    for before, after in zip([early, late], load_models(path)[1], strict=True):
+        assert after.epoch == before.epoch
+        assert torch.equal(predict(after.network, graphs, everyone), predict(before.network, graphs, everyone))
+    save_models(path, "stl", [], SETTINGS, NODE_DIM, EDGE_DIM)
+    assert load_models(path) == ("stl", [])
+
+
 def test_equal_models_give_equal_bytes(models: list[TrainedModel], path: Path) -> None:
     contents = set()
     for _ in range(20):

@@ -8,6 +8,7 @@ rule train:
         split=f"{SEED_FOLDER}/split.parquet",
     output:
         models=f"{SEED_FOLDER}/{{method}}/{{part}}.safetensors",
+        snapshots=f"{SEED_FOLDER}/{{method}}/{{part}}-snapshots.safetensors",
         history=f"{SEED_FOLDER}/{{method}}/{{part}}-history.parquet",
     log:
         f"{LOGS}/{{dataset}}/{{split}}/seed{{seed}}/train-{{method}}-{{part}}.log",
@@ -29,7 +30,7 @@ rule train:
         "python -m curvature_mtl.commands.train --graphs {input.graphs} --subsets {input.split}"
         " --method {wildcards.method} --tasks {params.tasks} --seed {wildcards.seed}"
         " --network {params.network:q} --training {params.training:q} --checkpoints {params.checkpoints}"
-        " --models {output.models} --history {output.history} --log {log}"
+        " --models {output.models} --snapshots {output.snapshots} --history {output.history} --log {log}"
 
 
 rule evaluate:

@@ -18,7 +18,7 @@ from curvature_mtl.training.suite import Suite
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Train, then write the models and their history."""
+    """Train, then write the models, their snapshots and their history."""
     _run.use_one_thread()
     store = GraphStore.load(arguments.graphs)
     suite = Suite(
@@ -36,9 +36,10 @@ def main(arguments: argparse.Namespace) -> None:
             settings=[arguments.network, arguments.training, arguments.seed, arguments.method],
         ),
     )
-    models, history = suite.train()
-    save_models(arguments.models, arguments.method, models, suite.network, store.node_dim, store.edge_dim)
-    write_table(arguments.history, history)
+    trained = suite.train()
+    for path, models in ((arguments.models, trained.models), (arguments.snapshots, trained.snapshots)):
+        save_models(path, arguments.method, models, suite.network, store.node_dim, store.edge_dim)
+    write_table(arguments.history, trained.history)
 
 
 if __name__ == "__main__":
@@ -54,5 +55,6 @@ if __name__ == "__main__":
         "--checkpoints", required=True, type=Path, help="folder for what a killed training resumes from"
     )
     parser.add_argument("--models", required=True, type=Path, help="output: weights (safetensors)")
+    parser.add_argument("--snapshots", required=True, type=Path, help="output: weights along training (safetensors)")
     parser.add_argument("--history", required=True, type=Path, help="output: loss and error of each epoch and task")
     _run.run(main, parser.parse_args())

@@ -62,6 +62,8 @@ def fit(
         train_loss = _train_epoch(network, graphs, order, settings, optimizer, scheduler, progress.epoch)
         validation_mae = standardised_mae(network, graphs, validation)
         _remember(progress, network, tasks, rate, train_loss, validation_mae)
+        if progress.epoch in settings.snapshot_epochs:
+            progress.snapshots[progress.epoch] = _copy_of_weights(network)
         save_checkpoint(checkpoint, fingerprint, network, optimizer, scheduler, progress)
         on_epoch(progress)
     network.load_state_dict(progress.best_weights)
@@ -123,7 +125,11 @@ def _remember(
     if score < progress.best_score or not progress.best_weights:
         progress.best_score = score
         progress.best_epoch = progress.epoch
-        progress.best_weights = {name: value.clone() for name, value in network.state_dict().items()}
+        progress.best_weights = _copy_of_weights(network)
+
+
+def _copy_of_weights(network: Network) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in network.state_dict().items()}
 
 
 def _generator(seed: int, epoch: int) -> torch.Generator:

@@ -10,7 +10,7 @@ from curvature_mtl.models.network import Network, NetworkSettings
 from curvature_mtl.tensor_files import read_tensors, write_tensors
 from curvature_mtl.training.standardise import Standardiser
 
-FORM = "curvature-mtl-models/2"
+FORM = "curvature-mtl-models/3"
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class TrainedModel:
 def save_models(
     path: Path, method: str, models: list[TrainedModel], settings: NetworkSettings, node_dim: int, edge_dim: int
 ) -> None:
-    """Write the models atomically; what is not a weight stands in the file's metadata."""
-    tensors = {f"{m.name}/{name}": value.numpy() for m in models for name, value in m.network.state_dict().items()}
+    """Write the models, of different names or epochs, atomically; what is not a weight stands in the metadata."""
+    tensors = {_key(m.name, m.epoch) + k: value.numpy() for m in models for k, value in m.network.state_dict().items()}
     described = [
         {
             "name": m.name,
@@ -56,9 +56,14 @@ def load_models(path: Path) -> tuple[str, list[TrainedModel]]:
     for model in described["models"]:
         name, tasks = model["name"], model["tasks"]
         network = Network(shape["node_dim"], shape["edge_dim"], len(tasks), settings)
-        prefix = f"{name}/"
+        prefix = _key(name, model["epoch"])
         own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
         network.load_state_dict({key: torch.from_numpy(array) for key, array in own.items()})
         standardiser = Standardiser(np.array(model["mean"]), np.array(model["std"]))
         models.append(TrainedModel(name, tasks, network, standardiser, model["epoch"]))
     return described["method"], models
+
+
+def _key(name: str, epoch: int) -> str:
+    """Return what a model's tensors begin with; no name of a method or task has an @."""
+    return f"{name}@{epoch}/"

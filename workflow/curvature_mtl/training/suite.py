@@ -1,7 +1,8 @@
 """Train all networks of one method and seed: one a task for the STL suite, one for all tasks for MTL."""
 
+import copy
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,27 +42,24 @@ class Suite:
     checkpoints: Path
     fingerprint: str
 
-    def train(self) -> tuple[list[TrainedModel], pd.DataFrame]:
+    def train(self) -> "Trained":
         """Train or resume every network.
 
         Returns:
-            The models, with the weights of their best epochs, and the history (model, epoch, learning_rate,
-            task, train_loss, validation_mae; loss and error are of standardised targets).
+            The models with the weights of their best epochs, their snapshots, and the history.
 
         Raises:
             UserError: naming the task, if it has no usable training labels or its loss diverges.
         """
         groups = task_groups(self.method, self.tasks)
-        models, histories = [], []
+        trained = []
         with tqdm(total=len(groups) * self.training.epochs, unit="epoch", disable=None) as bar:
             for done, (name, tasks) in enumerate(groups.items()):
                 report = _Reporter(bar, name, done * self.training.epochs)
-                model, history = self._train_one(name, tasks, report)
-                models.append(model)
-                histories.append(history.assign(model=name))
-        return models, pd.concat(histories, ignore_index=True)
+                trained.append(self._train_one(name, tasks, report))
+        return Trained.joined(trained)
 
-    def _train_one(self, name: str, tasks: list[str], report: "_Reporter") -> tuple[TrainedModel, pd.DataFrame]:
+    def _train_one(self, name: str, tasks: list[str], report: "_Reporter") -> "Trained":
         columns = [self.store.tasks.index(task) for task in tasks]
         targets = self.store.targets[:, columns]
         labelled = ~np.isnan(targets).all(axis=1)
@@ -86,7 +84,36 @@ class Suite:
             report,
         )
         model = TrainedModel(name, tasks, network, standardiser, progress.best_epoch)
-        return model, pd.DataFrame(progress.history)
+        snapshots = [_with_weights(model, epoch, weights) for epoch, weights in progress.snapshots.items()]
+        return Trained([model], snapshots, pd.DataFrame(progress.history).assign(model=name))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gives.
+
+    Attributes:
+        models: with the weights of their best epochs.
+        snapshots: the models with their weights at the end of some epochs.
+        history: epoch, learning_rate, task, train_loss, validation_mae (of standardised targets), model.
+    """
+
+    models: list[TrainedModel]
+    snapshots: list[TrainedModel]
+    history: pd.DataFrame
+
+    @classmethod
+    def joined(cls, parts: "list[Trained]") -> "Trained":
+        """Return what several trainings gave as one."""
+        models = [model for part in parts for model in part.models]
+        snapshots = [model for part in parts for model in part.snapshots]
+        return cls(models, snapshots, pd.concat([part.history for part in parts], ignore_index=True))
+
+
+def _with_weights(model: TrainedModel, epoch: int, weights: dict[str, torch.Tensor]) -> TrainedModel:
+    network = copy.deepcopy(model.network)
+    network.load_state_dict(weights)
+    return replace(model, network=network, epoch=epoch)
 
 
 class _Reporter:
