@@ -6,16 +6,14 @@ from pathlib import Path
 import pandas as pd
 
 from curvature_mtl.commands import _run
+from curvature_mtl.curvature.columns import CONFLICT_COLUMNS, EXTREMAL_COLUMNS, QUANTITY_COLUMNS, TASK_KEYS
 from curvature_mtl.files import read_json, write_table
 from curvature_mtl.reporting.curvature_tables import curvature_against_transfer, rank_correlations
 from curvature_mtl.reporting.tables import data_note, write_csv_and_markdown
 
-KEYS = ["dataset", "split", "model", "task", "seed"]
-QUANTITY_COLUMNS = ["dataset", "split", "model", "epoch", "task", "seed", "block", "operator", "quantity", "value"]
-QUANTITY_COLUMNS += ["error", "n_products", "n_probes"]
-CONFLICT_COLUMNS = ["dataset", "split", "model", "epoch", "seed", "measure", "task_a", "task_b", "value", "error"]
-EXTREMAL_COLUMNS = ["lambda_max", "lambda_max_residual", "lambda_min", "lambda_min_residual"]
-RESIDUALS = ["lambda_max_residual", "lambda_min_residual"]
+KEYS = [key for key in TASK_KEYS if key != "epoch"]
+MODEL_KEYS = [key for key in TASK_KEYS if key != "task"]
+RESIDUALS = [name for name in EXTREMAL_COLUMNS if name.endswith("_residual")]
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -32,10 +30,14 @@ def main(arguments: argparse.Namespace) -> None:
         ("curvature", measured.drop(columns=RESIDUALS), "Hessian of each task's mean squared error in the trunk"),
         (
             "curvature_quantities",
-            quantities[QUANTITY_COLUMNS],
+            quantities[[*TASK_KEYS, *QUANTITY_COLUMNS]],
             "More on each task's curvature: traces of blocks, Gauss-Newton trace, gradient noise, with errors",
         ),
-        ("conflict", conflict[CONFLICT_COLUMNS], "Between tasks of one network: overlaps of Hessians and of gradients"),
+        (
+            "conflict",
+            conflict[[*MODEL_KEYS, *CONFLICT_COLUMNS]],
+            "Between tasks of one network: overlaps of Hessians and of gradients",
+        ),
         (
             "extremal_eigenvalues",
             measured[[*KEYS, *EXTREMAL_COLUMNS]],

@@ -9,9 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from curvature_mtl.curvature.columns import CONFLICT_COLUMNS as CONFLICT_COLUMNS
 from curvature_mtl.curvature.jackknife import jackknife_error
-
-CONFLICT_COLUMNS = ["measure", "task_a", "task_b", "value", "error"]
 
 
 @dataclass(frozen=True)

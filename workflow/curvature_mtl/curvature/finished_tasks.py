@@ -5,14 +5,14 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from curvature_mtl.curvature.columns import QUANTITY_COLUMNS
+from curvature_mtl.curvature.columns import RITZ_COLUMNS as RITZ_COLUMNS
 from curvature_mtl.curvature.conflict import TaskVectors
 from curvature_mtl.curvature.measure import TaskMeasurement
-from curvature_mtl.curvature.quantities import QUANTITY_COLUMNS
 from curvature_mtl.errors import UserError
 from curvature_mtl.tensor_files import read_tensors, write_tensors
 
 FORM = "curvature-mtl-task-curvature/1"
-RITZ_COLUMNS = ["probe", "ritz_value", "weight", "residual"]
 
 
 def save_finished(file: Path, finished: TaskMeasurement, fingerprint: str) -> None:

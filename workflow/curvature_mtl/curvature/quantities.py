@@ -8,10 +8,9 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from curvature_mtl.curvature.columns import QUANTITY_COLUMNS as QUANTITY_COLUMNS
 from curvature_mtl.curvature.gradient_noise import NoiseEstimate
 from curvature_mtl.curvature.trace import TraceEstimate, trace_of_products
-
-QUANTITY_COLUMNS = ["block", "operator", "quantity", "value", "error", "n_products", "n_probes"]
 
 
 @dataclass(frozen=True)

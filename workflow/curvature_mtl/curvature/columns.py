@@ -1,0 +1,9 @@
+"""Columns of curvature's files and tables; without torch, so that the commands that collect them start fast."""
+
+# Of a task at a model.
+TASK_KEYS = ["dataset", "split", "model", "epoch", "task", "seed"]
+# What a measurement says, without the keys of what it was measured of.
+RITZ_COLUMNS = ["probe", "ritz_value", "weight", "residual"]
+QUANTITY_COLUMNS = ["block", "operator", "quantity", "value", "error", "n_products", "n_probes"]
+CONFLICT_COLUMNS = ["measure", "task_a", "task_b", "value", "error"]
+EXTREMAL_COLUMNS = ["lambda_max", "lambda_max_residual", "lambda_min", "lambda_min_residual"]
