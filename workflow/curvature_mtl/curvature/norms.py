@@ -25,8 +25,12 @@ def frobenius_norm(operator: SymmetricOperator, probes: Tensor) -> Estimate:
     Raises:
         ValueError: if there is no probe.
     """
-    squares = (operator @ probes.T).square().sum(0)
-    return jackknife(squares.numpy(), lambda mean: math.sqrt(mean))
+    return frobenius_norm_of_products(operator @ probes.T)
+
+
+def frobenius_norm_of_products(products: Tensor) -> Estimate:
+    """Return what `frobenius_norm` returns from products H v [p, n] that are already there."""
+    return jackknife(products.square().sum(0).numpy(), lambda mean: math.sqrt(mean))
 
 
 def spectral_moments(
@@ -77,6 +81,18 @@ def negative_share(ritz_values: Sequence[np.ndarray], weights: Sequence[np.ndarr
     sizes = _sums(ritz_values, weights, np.abs)
     negative = _sums(ritz_values, weights, lambda theta: np.maximum(-theta, 0))
     return jackknife(np.stack([negative, sizes], axis=1), lambda mean: _ratio(mean[0], mean[1]))
+
+
+def negative_weight(ritz_values: Sequence[np.ndarray], weights: Sequence[np.ndarray]) -> Estimate:
+    """Estimate the share of the eigenvalues that are negative, 0 to 1.
+
+    Eigenvalues near zero, by far the most in large networks, are averaged into a few nodes: whether such a node is
+    just below zero or just above moves the share by its weight.
+
+    Raises:
+        ValueError: if there is no probe.
+    """
+    return jackknife(_sums(ritz_values, weights, lambda theta: theta < 0), float)
 
 
 def _sums(

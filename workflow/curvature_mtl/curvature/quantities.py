@@ -10,6 +10,14 @@ from torch import Tensor, nn
 
 from curvature_mtl.curvature.columns import QUANTITY_COLUMNS as QUANTITY_COLUMNS
 from curvature_mtl.curvature.gradient_noise import NoiseEstimate
+from curvature_mtl.curvature.jackknife import Estimate
+from curvature_mtl.curvature.lanczos import Lanczos
+from curvature_mtl.curvature.norms import (
+    effective_rank,
+    frobenius_norm_of_products,
+    negative_share,
+    negative_weight,
+)
 from curvature_mtl.curvature.trace import TraceEstimate, trace_of_products
 
 
@@ -65,6 +73,33 @@ def block_traces(probes: Tensor, products: Tensor, blocks: Mapping[str, Sequence
         trace = trace_of_products(probes[:, own], products[own])
         found.append(Quantity(name, "hessian", "trace", trace.value, trace.standard_error, len(probes), len(probes)))
     return found
+
+
+def spectrum_quantities(products: Tensor, runs: Sequence[Lanczos]) -> list[Quantity]:
+    """Return what products and Lanczos runs that are taken anyway say of the spectrum as a whole.
+
+    `n_parameters` is p. `frobenius_norm` comes from the products. From the runs, one a probe, come `effective_rank`,
+    `negative_share_of_eigenvalues` and `negative_share_of_curvature` (the sum of |lambda| over the negative ones in
+    that over all); their errors are those of the probes and do not hold that of few Lanczos steps, see `norms`.
+
+    Args:
+        products: H v for probes of signs [p, n].
+        runs: at least one.
+    """
+    p, n_probes = products.shape
+    steps = sum(len(run.ritz_values) for run in runs)
+    quadratures = [run.ritz_values for run in runs], [run.weights for run in runs]
+
+    def quantity(name: str, estimate: Estimate, n_products: int, n_probes: int) -> Quantity:
+        return Quantity("trunk", "hessian", name, *estimate, n_products, n_probes)
+
+    return [
+        Quantity("trunk", "hessian", "n_parameters", p, 0.0),
+        quantity("frobenius_norm", frobenius_norm_of_products(products), n_probes, n_probes),
+        quantity("effective_rank", effective_rank(*quadratures, p), steps, len(runs)),
+        quantity("negative_share_of_eigenvalues", negative_weight(*quadratures), steps, len(runs)),
+        quantity("negative_share_of_curvature", negative_share(*quadratures), steps, len(runs)),
+    ]
 
 
 def ggn_trace(trace: TraceEstimate) -> Quantity:
