@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from curvature.small_network import TASK, Problem, losses, network_problem
-from curvature_mtl.curvature.measure import TaskMeasurement, TaskProblem, measure_task, subset_of
+from curvature_mtl.curvature.measure import Problem as TasksProblem
+from curvature_mtl.curvature.measure import TaskMeasurement, measure_tasks, subset_of
 from curvature_mtl.curvature.operator import TaskHessian
 from curvature_mtl.curvature.quantities import parameter_blocks
 from curvature_mtl.curvature.settings import CurvatureSettings
@@ -114,10 +115,10 @@ class TestMissingLabels:
 
     def test_the_measured_row_is_that_of_the_labelled_graphs(self, task: int) -> None:
         problem, alone, kept = labelled_graphs_alone(task)
-        settings = CurvatureSettings(graphs=9, lanczos_steps=5, density_probes=2, trace_probes=3)
+        settings = CurvatureSettings(graphs=9, lanczos_steps=5, density_probes=2, trace_probes=3, quadratic_forms=4)
         gradients = torch.zeros(1, len(problem.dense), dtype=torch.float64)
-        masked = measure_task(task_problem(problem, problem.store, kept, task), gradients, settings, seed=1)
-        whole = measure_task(task_problem(problem, alone, np.arange(len(kept)), task), gradients, settings, seed=1)
+        masked = measure_one(task_problem(problem, problem.store, kept, task), gradients, settings, seed=1)
+        whole = measure_one(task_problem(problem, alone, np.arange(len(kept)), task), gradients, settings, seed=1)
         assert masked.row == whole.row
         assert masked.row["n_graphs"] == len(kept)
         pd.testing.assert_frame_equal(masked.ritz, whole.ritz, check_exact=True)
@@ -126,30 +127,36 @@ class TestMissingLabels:
             assert torch.equal(getattr(whole.vectors, name), value), name
 
 
-def task_problem(problem: Problem, store: GraphStore, chosen: np.ndarray, task: int) -> TaskProblem:
+def measure_one(problem: TasksProblem, gradients: Tensor, settings: CurvatureSettings, seed: int) -> TaskMeasurement:
+    """Measure the second of the problem's tasks."""
+    return next(measure_tasks(problem, gradients, settings, seed, [1]))
+
+
+def task_problem(problem: Problem, store: GraphStore, chosen: np.ndarray, task: int) -> TasksProblem:
     graphs = GraphTensors(store, dtype=torch.float64)
     batches = list(graphs.batches(torch.from_numpy(chosen), 4))
     singles = list(graphs.batches(torch.from_numpy(chosen), 1))
-    return TaskProblem(problem.network, batches, singles, task)
+    return TasksProblem(problem.network, batches, singles, [0, task])
 
 
 @pytest.fixture(scope="module")
-def own() -> TaskProblem:
+def own() -> TasksProblem:
     problem = network_problem()
     return task_problem(problem, problem.store, np.arange(9), TASK)
 
 
 @pytest.fixture(scope="module")
-def dense(own: TaskProblem) -> Tensor:
+def dense(own: TasksProblem) -> Tensor:
     hessian = own.hessian()
-    return hessian @ torch.eye(hessian.shape[0], dtype=torch.float64)
+    return hessian.products(torch.eye(hessian.shape[0], dtype=torch.float64))[1]
 
 
 @pytest.fixture(scope="module")
-def measured(own: TaskProblem) -> TaskMeasurement:
-    settings = CurvatureSettings(graphs=9, lanczos_steps=60, density_probes=2, trace_probes=64)
-    gradients = torch.stack([own.hessian().gradient(), torch.ones(own.hessian().shape[0], dtype=torch.float64)])
-    return measure_task(own, gradients, settings, seed=0)
+def measured(own: TasksProblem) -> TaskMeasurement:
+    settings = CurvatureSettings(graphs=9, lanczos_steps=60, density_probes=2, trace_probes=64, quadratic_forms=16)
+    gradients = own.hessian().gradients()
+    gradients[0] = 1
+    return measure_one(own, gradients, settings, seed=0)
 
 
 class TestMeasurement:
@@ -160,42 +167,44 @@ class TestMeasurement:
         assert row["lambda_max"] == pytest.approx(float(eigenvalues[-1]), rel=1e-6)
         assert row["lambda_min"] == pytest.approx(float(eigenvalues[0]), rel=1e-6)
         assert abs(row["trace"] - float(dense.trace())) < 4 * row["trace_se"]
-        assert row["n_products"] == 64 + 2 * 60 + 2
+        assert row["n_products"] == 64 + 16 + 2 * 60 + 2
 
     def test_the_ritz_values(self, measured: TaskMeasurement) -> None:
         assert measured.ritz.columns.tolist() == ["probe", "ritz_value", "weight", "residual"]
         np.testing.assert_allclose(measured.ritz.groupby("probe")["weight"].sum(), 1)
 
-    def test_the_vectors(self, own: TaskProblem, dense: Tensor, measured: TaskMeasurement) -> None:
+    def test_the_vectors(self, own: TasksProblem, dense: Tensor, measured: TaskMeasurement) -> None:
         vectors = measured.vectors
         eigenvalues, basis = torch.linalg.eigh(dense)
         largest = basis[:, eigenvalues.abs().argsort(descending=True)[:5]]
         torch.testing.assert_close(
             (vectors.top.T @ largest).abs(), torch.eye(5, dtype=torch.float64), atol=1e-6, rtol=0
         )
-        probes = rademacher(len(dense), 64, seed=0)
+        probes = rademacher(len(dense), 2 + 64, seed=0)[2:]  # after the starts of Lanczos
         torch.testing.assert_close(vectors.products, dense @ probes.T, rtol=1e-9, atol=1e-9)
-        torch.testing.assert_close(vectors.gradient, own.hessian().gradient())
-        torch.testing.assert_close(vectors.gradient_products[:, 1], dense.sum(1), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(vectors.gradient, own.hessian().gradients()[1])
+        torch.testing.assert_close(vectors.gradient_products[:, 0], dense.sum(1), rtol=1e-9, atol=1e-9)
 
     def test_traces_of_blocks_add_up_and_are_within_their_errors(
-        self, own: TaskProblem, dense: Tensor, measured: TaskMeasurement
+        self, own: TasksProblem, dense: Tensor, measured: TaskMeasurement
     ) -> None:
         rows = measured.quantities.query("operator == 'hessian' and quantity == 'trace'").set_index("block")
         blocks = parameter_blocks(own.network.trunk)
         assert rows.index.tolist() == ["embedding", "layers.0", "layers.1", "norm", "pool", "dense.0", "dense.1"]
         assert sorted(chain.from_iterable(blocks.values())) == list(range(len(dense)))
-        assert rows["value"].sum() == pytest.approx(measured.row["trace"], rel=1e-12)
+        on_its_own = rademacher(len(dense), 2 + 64, seed=0)[2:]
+        together = float(((dense @ on_its_own.T) * on_its_own.T).sum(0).mean())
+        assert rows["value"].sum() == pytest.approx(together, rel=1e-9)
         for block, places in blocks.items():
             exact = float(dense.diagonal()[places].sum())
             assert abs(rows.loc[block, "value"] - exact) < 4 * rows.loc[block, "error"]
 
-    def test_the_gauss_newton_trace_and_the_noise(self, own: TaskProblem, measured: TaskMeasurement) -> None:
+    def test_the_gauss_newton_trace_and_the_noise(self, own: TasksProblem, measured: TaskMeasurement) -> None:
         found = measured.quantities[measured.quantities["block"] == "trunk"].set_index(["operator", "quantity"])
         ggn = own.ggn()
-        exact = float((ggn @ torch.eye(ggn.shape[0], dtype=torch.float64)).trace())
+        exact = float(ggn.products(torch.eye(ggn.shape[0], dtype=torch.float64))[1].trace())
         assert abs(found.loc[("ggn", "trace"), "value"] - exact) < 4 * found.loc[("ggn", "trace"), "error"]
-        noise = own.gradient_noise()
+        noise = own.gradient_noise(TASK)
         assert tuple(found.loc[("gradient", "noise"), ["value", "error", "n_probes"]]) == tuple(noise)
         ratio = found.loc[("hessian", "curvature_over_noise"), "value"]
         assert ratio == pytest.approx(measured.row["trace"] / noise.trace)

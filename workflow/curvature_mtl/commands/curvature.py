@@ -17,7 +17,7 @@ from tqdm import tqdm
 from curvature_mtl.commands import _run
 from curvature_mtl.curvature.conflict import CONFLICT_COLUMNS, conflict_table
 from curvature_mtl.curvature.finished_tasks import RITZ_COLUMNS, load_finished, save_finished
-from curvature_mtl.curvature.measure import TaskMeasurement, TaskProblem, measure_task, subset_of
+from curvature_mtl.curvature.measure import Problem, TaskMeasurement, measure_tasks, subset_of
 from curvature_mtl.curvature.quantities import QUANTITY_COLUMNS
 from curvature_mtl.curvature.settings import CurvatureSettings
 from curvature_mtl.errors import UserError
@@ -88,23 +88,32 @@ def measure_model(
 ) -> dict[str, TaskMeasurement]:
     """Measure, or read back, each of the wanted tasks that the model's network learns."""
     wanted = [task for task in model.tasks if task in arguments.tasks]
-    targets = store.targets[:, [store.tasks.index(name) for name in model.tasks]]
-    graphs = GraphTensors(store, model.standardiser.forward(targets))
-    problems = {task: problem_of(model, task, graphs, train, arguments) for task in wanted}
-    gradients = [problem.hessian().gradient() for problem in problems.values()]
-    measured = {}
-    for task, problem in problems.items():
-        file = finished_file(task, arguments)
-        if load_finished(file, made_from) is None:
-            settings = CurvatureSettings(**arguments.curvature)
-            save_finished(file, measure_task(problem, torch.stack(gradients), settings, arguments.seed), made_from)
-        # Read back even if just written: a resumed job and an undisturbed one go the same way.
-        finished = load_finished(file, made_from)
-        assert finished is not None, "written, or found, a moment ago"
-        measured[task], row = finished, finished.row
-        logger.info("%s: trace %.4g +- %.2g, lambda_max %.4g", task, row["trace"], row["trace_se"], row["lambda_max"])
-        bar.update()
-    return measured
+    settings = CurvatureSettings(**arguments.curvature)
+    problems = problems_of(model, wanted, store, train, settings, arguments.seed)
+    of_column = {
+        c: g for problem in problems for c, g in zip(problem.columns, problem.hessian().gradients(), strict=True)
+    }
+    gradients = torch.stack([of_column[model.tasks.index(task)] for task in wanted])
+    for problem in problems:
+        files = [finished_file(model.tasks[column], arguments) for column in problem.columns]
+        missing = [i for i, file in enumerate(files) if load_finished(file, made_from) is None]
+        bar.update(len(files) - len(missing))
+        if missing:
+            measurements = measure_tasks(problem, gradients, settings, arguments.seed, missing)
+            for i, measured in zip(missing, measurements, strict=True):
+                save_finished(files[i], measured, made_from)
+                bar.update()
+    # Read back even if just written: a resumed job and an undisturbed one go the same way.
+    return {task: read_finished(task, made_from, arguments) for task in wanted}
+
+
+def read_finished(task: str, made_from: str, arguments: argparse.Namespace) -> TaskMeasurement:
+    """Read a task that was written, or found, a moment ago."""
+    finished = load_finished(finished_file(task, arguments), made_from)
+    assert finished is not None, task
+    row = finished.row
+    logger.info("%s: trace %.4g +- %.2g, lambda_max %.4g", task, row["trace"], row["trace_se"], row["lambda_max"])
+    return finished
 
 
 def finished_file(task: str, arguments: argparse.Namespace) -> Path:
@@ -112,21 +121,35 @@ def finished_file(task: str, arguments: argparse.Namespace) -> Path:
     return Path(arguments.checkpoints / f"{task}.safetensors")
 
 
-def problem_of(
-    model: TrainedModel, task: str, graphs: GraphTensors, train: np.ndarray, arguments: argparse.Namespace
-) -> TaskProblem:
-    """Return the task's loss on a fixed subset of its labelled training graphs."""
-    column = model.tasks.index(task)
-    size = CurvatureSettings(**arguments.curvature).graphs
-    subset = subset_of(train, ~torch.isnan(graphs.y[:, column]).numpy(), size, arguments.seed)
-    if not len(subset):
-        raise UserError(f"task {task}: no labelled graph in the training split; remove the task from the config")
-    in_random_order = np.random.default_rng(arguments.seed).permutation(subset)
-    return TaskProblem(
+def problems_of(
+    model: TrainedModel,
+    wanted: list[str],
+    store: GraphStore,
+    train: np.ndarray,
+    settings: CurvatureSettings,
+    seed: int,
+) -> list[Problem]:
+    """Return the wanted tasks' losses on fixed subsets of their labelled training graphs: one problem a subset."""
+    targets = store.targets[:, [store.tasks.index(name) for name in model.tasks]]
+    graphs = GraphTensors(store, model.standardiser.forward(targets))
+    subsets: dict[bytes, tuple[np.ndarray, list[int]]] = {}
+    for task in wanted:
+        column = model.tasks.index(task)
+        subset = subset_of(train, ~np.isnan(targets[:, column]), settings.graphs, seed)
+        if not len(subset):
+            raise UserError(f"task {task}: no labelled graph in the training split; remove the task from the config")
+        subsets.setdefault(subset.tobytes(), (subset, []))[1].append(column)
+    return [problem_on(model, graphs, subset, columns, seed) for subset, columns in subsets.values()]
+
+
+def problem_on(model: TrainedModel, graphs: GraphTensors, subset: np.ndarray, columns: list[int], seed: int) -> Problem:
+    """Return the losses of the tasks in `columns` on the graphs with numbers `subset`."""
+    in_random_order = np.random.default_rng(seed).permutation(subset)
+    return Problem(
         model.network,
         list(graphs.batches(torch.from_numpy(subset), GRAPHS_A_BATCH)),
         list(graphs.batches(torch.from_numpy(in_random_order), GRAPHS_A_SMALL_BATCH)),
-        column,
+        columns,
     )
 
 

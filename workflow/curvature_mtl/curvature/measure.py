@@ -1,17 +1,18 @@
-"""All that is measured of one task's curvature at one model."""
+"""All that is measured of each task's curvature at one model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
 from curvature_mtl.curvature.conflict import TaskVectors
 from curvature_mtl.curvature.gradient_noise import NoiseEstimate, gradient_noise
+from curvature_mtl.curvature.krylov_trace import krylov_trace
 from curvature_mtl.curvature.lanczos import Lanczos
-from curvature_mtl.curvature.operator import TaskGGN, TaskHessian
 from curvature_mtl.curvature.quantities import (
     Quantity,
     block_traces,
@@ -19,62 +20,50 @@ from curvature_mtl.curvature.quantities import (
     gradient_quantities,
     parameter_blocks,
     quantity_table,
+    spectrum_quantities,
 )
 from curvature_mtl.curvature.settings import CurvatureSettings
+from curvature_mtl.curvature.shared_trunk import MultiTaskGGN, MultiTaskHessian
 from curvature_mtl.curvature.spectral_density import extremal_eigenvalues, slq
-from curvature_mtl.curvature.trace import hutchinson_trace, rademacher, trace_of_products
+from curvature_mtl.curvature.trace import TraceEstimate, mean_and_error, rademacher
 from curvature_mtl.graphs.batches import GraphBatch
 from curvature_mtl.models.network import Network
 from curvature_mtl.training.losses import squared_error, task_sums
 
 
 @dataclass(frozen=True)
-class TaskProblem:
-    """One task's mean squared error of the standardised target, as a function of a network's trunk.
+class Problem:
+    """Tasks' mean squared errors of their standardised targets on the same graphs, as functions of a network's trunk.
 
     Attributes:
         network: the network.
-        batches: its training graphs.
+        batches: training graphs, with a label of at least one of the tasks.
         small_batches: the same graphs in random order, a few a batch, for the scatter of gradients.
-        column: the task's number among the network's tasks.
+        columns: the tasks' numbers among the network's tasks.
     """
 
     network: Network
     batches: Sequence[GraphBatch]
     small_batches: Sequence[GraphBatch]
-    column: int
+    columns: Sequence[int]
 
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        """The trunk's parameters."""
-        return list(self.network.trunk.parameters())
+    def hessian(self) -> MultiTaskHessian:
+        """Return the Hessians of the tasks."""
+        return MultiTaskHessian(self.network, self.batches, tasks=self.columns)
 
-    def hessian(self) -> TaskHessian:
-        """Return the Hessian operator."""
-        return TaskHessian(self.network, self.parameters, squared_errors, self.batches, self.column)
+    def ggn(self) -> MultiTaskGGN:
+        """Return the Gauss-Newton matrices of the tasks."""
+        return MultiTaskGGN(self.network, self.batches, tasks=self.columns)
 
-    def ggn(self) -> TaskGGN:
-        """Return the Gauss-Newton operator."""
-        return TaskGGN(self.network, self.parameters, predict, squared_errors_of, self.batches, self.column)
-
-    def gradient_noise(self) -> NoiseEstimate:
-        """Return the trace of the covariance of single graphs' gradients."""
-        return gradient_noise(self.network, self.parameters, squared_errors, self.small_batches, self.column)
-
-
-def predict(network: nn.Module, batch: GraphBatch) -> Tensor:
-    """Return standardised predictions [graphs, tasks]."""
-    return network(batch)
-
-
-def squared_errors_of(prediction: Tensor, batch: GraphBatch) -> tuple[Tensor, Tensor]:
-    """Return each task's summed squared error [tasks] and number of labelled graphs [tasks]."""
-    return task_sums(prediction, batch.y, squared_error)
+    def gradient_noise(self, column: int) -> NoiseEstimate:
+        """Return the trace of the covariance of single graphs' gradients of a task's loss."""
+        parameters = list(self.network.trunk.parameters())
+        return gradient_noise(self.network, parameters, squared_errors, self.small_batches, column)
 
 
 def squared_errors(network: nn.Module, batch: GraphBatch) -> tuple[Tensor, Tensor]:
     """Return each task's summed squared error [tasks] and number of labelled graphs [tasks]."""
-    return squared_errors_of(predict(network, batch), batch)
+    return task_sums(network(batch), batch.y, squared_error)
 
 
 @dataclass(frozen=True)
@@ -94,43 +83,76 @@ class TaskMeasurement:
     vectors: TaskVectors
 
 
-def measure_task(problem: TaskProblem, gradients: Tensor, settings: CurvatureSettings, seed: int) -> TaskMeasurement:
-    """Estimate trace, spectrum and more from probes drawn from `seed`: equal for all tasks, so that they compare.
+def measure_tasks(
+    problem: Problem, gradients: Tensor, settings: CurvatureSettings, seed: int, wanted: Sequence[int]
+) -> Iterator[TaskMeasurement]:
+    """Yield the measurement of each wanted task, from probes drawn from `seed`: the same for all, so that they compare.
+
+    First comes what all tasks share, then one task's Lanczos runs after the other's.
 
     Args:
-        problem: the task at one model.
+        problem: the tasks at one model.
         gradients: of all tasks that share the network [tasks, p].
         settings: how many products to take.
         seed: of the probes.
+        wanted: places of the wanted tasks in `problem.columns`.
     """
-    hessian = problem.hessian()
-    probes = rademacher(hessian.shape[0], max(settings.density_probes, settings.trace_probes), seed)
-    trace_probes = probes[: settings.trace_probes]
-    products = hessian @ trace_probes.T
-    trace = trace_of_products(trace_probes, products)
-    runs = slq(hessian, probes[: settings.density_probes], settings.lanczos_steps)
-    largest, smallest = extremal_eigenvalues(runs)
-    row = {
-        "loss": hessian.loss(),
-        "n_graphs": hessian.n_graphs,
-        "lambda_max": largest.value,
-        "lambda_max_residual": largest.residual,
-        "lambda_min": smallest.value,
-        "lambda_min_residual": smallest.residual,
-        "trace": trace.value,
-        "trace_se": trace.standard_error,
-    }
-    gradient = hessian.gradient()
-    quantities: list[Quantity] = [
-        *block_traces(trace_probes, products, parameter_blocks(problem.network.trunk)),
-        # The Gauss-Newton matrix has no eigenvalues of either sign that cancel: half the probes are enough.
-        ggn_trace(hutchinson_trace(problem.ggn(), trace_probes[: max(2, settings.trace_probes // 2)])),
-        *gradient_quantities(gradient, problem.gradient_noise(), trace),
-    ]
-    top = top_ritz_vectors(runs[0], settings.top_eigenvectors)
-    vectors = TaskVectors(products, top, gradient, hessian @ gradients.T)
-    row["n_products"] = hessian.n_products
-    return TaskMeasurement(row, ritz_table(runs), quantity_table(quantities), vectors)
+    shared = _Shared(problem, gradients, settings, seed)
+    for task in wanted:
+        yield shared.measure(task)
+
+
+class _Shared:
+    """Products and quadratic forms of all tasks with the same vectors."""
+
+    def __init__(self, problem: Problem, gradients: Tensor, settings: CurvatureSettings, seed: int):
+        self.problem, self.settings = problem, settings
+        self.hessian = problem.hessian()
+        starts, products, forms = settings.density_probes, settings.trace_probes, settings.quadratic_forms
+        probes = rademacher(self.hessian.shape[0], starts + products + forms, seed)
+        # Lanczos starts stand apart: the trace is estimated from probes that the Krylov spaces do not depend on.
+        self.starts, self.probes = probes[:starts], probes[starts:]
+        self.product_probes = self.probes[:products]
+        self.products = self.hessian.products(self.product_probes.T)
+        known = (self.products * self.product_probes.T).sum(1)
+        self.forms = torch.cat([known, self.hessian.quadratic_forms(self.probes[products:].T)], dim=1)
+        self.ggn_forms = problem.ggn().quadratic_forms(self.probes.T)
+        self.gradient_products = self.hessian.products(gradients.T)
+        self.gradients, self.losses = self.hessian.gradients(), self.hessian.losses()
+        self.n_products = len(self.probes) + len(gradients)
+
+    def measure(self, task: int) -> TaskMeasurement:
+        """Run Lanczos on the task's Hessian, and put together what is known of the task."""
+        runs = slq(self.hessian.task(task), self.starts, self.settings.lanczos_steps)
+        trace = krylov_trace(runs, self.probes, self.forms[task])
+        largest, smallest = extremal_eigenvalues(runs)
+        row = {
+            "loss": float(self.losses[task]),
+            "n_graphs": int(self.hessian.n_graphs[task]),
+            "lambda_max": largest.value,
+            "lambda_max_residual": largest.residual,
+            "lambda_min": smallest.value,
+            "lambda_min_residual": smallest.residual,
+            "trace": trace.value,
+            "trace_se": trace.standard_error,
+            "n_products": self.n_products + sum(len(run.alphas) for run in runs),
+        }
+        products, gradient = self.products[task], self.gradients[task]
+        noise = self.problem.gradient_noise(self.problem.columns[task])
+        quantities: list[Quantity] = [
+            *block_traces(self.product_probes, products, parameter_blocks(self.problem.network.trunk)),
+            *spectrum_quantities(products, runs),
+            ggn_trace(_mean_of(self.ggn_forms[task])),
+            *gradient_quantities(gradient, noise, trace),
+        ]
+        top = top_ritz_vectors(runs[0], self.settings.top_eigenvectors)
+        vectors = TaskVectors(products, top, gradient, self.gradient_products[task])
+        return TaskMeasurement(row, ritz_table(runs), quantity_table(quantities), vectors)
+
+
+def _mean_of(forms: Tensor) -> TraceEstimate:
+    value, error = mean_and_error(forms)
+    return TraceEstimate(value, error, n_products=len(forms), n_probes=len(forms))
 
 
 def ritz_table(runs: list[Lanczos]) -> pd.DataFrame:
