@@ -121,7 +121,7 @@ def test_defaults_of_one_config_are_not_those_of_the_next() -> None:
         (table(tasks={"y": {}}), ["datasets.mine.table.tasks.y", "'unit' is a required property"]),
         (table(tasks={"y": {"unit": "eV", "transform": "ln"}}), ["y.transform: 'ln' is unknown; allowed: none, log10"]),
         (dataset(tasks=["E1-CC3"]), ["datasets.mine.tasks", "'E1-CC3' is unknown; allowed: E1-CC2, E2-CC2"]),
-        (config(methods=["stl"]), ["methods", "'stl' is unknown; allowed: equal"]),
+        (config(methods=["stl"]), ["methods.stl", "always trained, as `training` says"]),
     ],
 )
 def test_a_mistake_is_named_with_its_key_and_what_is_allowed(wrong: dict[str, Any], said: list[str]) -> None:

@@ -14,9 +14,10 @@ from curvature_mtl.errors import UserError
 from curvature_mtl.graphs.batches import GraphTensors
 from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.models.network import Network, NetworkSettings, build_network
-from curvature_mtl.training.checkpoint import Progress
-from curvature_mtl.training.fit import fit, predict, standardised_mae
+from curvature_mtl.training.checkpoint import Checkpoint, Progress
+from curvature_mtl.training.fit import Plan, TaskData, fit, predict, standardised_mae
 from curvature_mtl.training.settings import TrainingSettings
+from curvature_mtl.training.weighting.build import build_weighting
 from small_graphs import EDGE_DIM, NODE_DIM, random_graph
 
 TRAIN, VALIDATION = torch.arange(30), torch.arange(30, 40)
@@ -55,14 +56,15 @@ def train(
     rate: float = 0.02,
     settings: TrainingSettings = SETTINGS,
     seed: int = 0,
+    weighting: str = "equal",
     fingerprint: str = "this",
     on_epoch: Callable[[Progress], None] = lambda progress: None,
 ) -> tuple[Network, Progress]:
     network = network or build_network(NODE_DIM, EDGE_DIM, 2, NetworkSettings(8, 2, 8), seed)
-    tasks = ["mean", "noise"]
-    return network, fit(
-        network, graphs, TRAIN, VALIDATION, tasks, settings, rate, seed, checkpoint, fingerprint, on_epoch
-    )
+    data = TaskData(graphs, TRAIN, VALIDATION, ["mean", "noise"])
+    plan = Plan(settings.epochs, rate, seed, False, settings)
+    weighting = build_weighting(weighting, 2)
+    return network, fit(network, weighting, data, plan, Checkpoint(checkpoint, fingerprint), on_epoch)
 
 
 def bits(network: Network) -> bytes:
@@ -118,7 +120,7 @@ def test_killed_within_an_epoch_it_resumes_to_the_same_bits(
         if next(passes, None) is None:
             raise Killed
 
-    network.register_forward_pre_hook(die)
+    network.trunk.register_forward_pre_hook(die)
     with pytest.raises(Killed):
         train(graphs, checkpoint, network, **RESTLESS)
     seen: list[int] = []
@@ -190,10 +192,10 @@ def test_the_best_epoch_is_that_of_the_lowest_validation_mae(
 
 def test_a_loss_that_is_not_finite_stops_with_the_remedy(checkpoint: Path) -> None:
     huge = make_graphs(lambda nodes: 1e30)
-    with pytest.raises(UserError, match=r"loss is inf at epoch 1, step 1, learning rate 0.0008; lower training"):
+    with pytest.raises(UserError, match=r"loss is inf at epoch 1, learning rate 0.0008; lower training"):
         train(huge, checkpoint, settings=replace(SETTINGS, loss="mse"))
 
 
 def test_a_learning_rate_that_diverges_stops_before_nonsense_is_kept(graphs: GraphTensors, checkpoint: Path) -> None:
-    with pytest.raises(UserError, match=r"loss is (inf|nan) at epoch \d+, step \d+"):
+    with pytest.raises(UserError, match=r"loss is (inf|nan) at epoch \d+"):
         train(graphs, checkpoint, rate=1e20)

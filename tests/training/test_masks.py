@@ -15,6 +15,7 @@ from curvature_mtl.models.network import NetworkSettings
 from curvature_mtl.reporting.accuracy import accuracy_table
 from curvature_mtl.training.fit import predict, standardised_mae
 from curvature_mtl.training.losses import log_cosh, squared_error, task_means
+from curvature_mtl.training.methods import complete_method, stl_settings
 from curvature_mtl.training.model_files import TrainedModel
 from curvature_mtl.training.settings import TrainingSettings
 from curvature_mtl.training.standardise import Standardiser
@@ -49,7 +50,8 @@ def alone(store: GraphStore, task: str) -> tuple[GraphStore, np.ndarray]:
 def trained(store: GraphStore, subset: np.ndarray, tasks: list[str], folder: Path) -> tuple[TrainedModel, pd.DataFrame]:
     """Train single-task networks for three epochs; return the last of them, and its history."""
     network, training = NetworkSettings(6, 2, 8), TrainingSettings(epochs=3, batch_size=8)
-    suite = Suite(store, subset, "stl", tasks, network, training, 3, folder, f"{len(store)} graphs")
+    method = stl_settings(training)
+    suite = Suite(store, subset, "stl", method, tasks, network, training, 3, folder, f"{len(store)} graphs")
     result = suite.train()
     return result.models[-1], result.history[result.history["task"] == tasks[-1]].reset_index(drop=True)
 
@@ -144,14 +146,15 @@ def test_multi_task_training_is_the_same_to_the_bit_without_graphs_that_have_no_
     store: GraphStore, tmp_path: Path
 ) -> None:
     network, training = NetworkSettings(6, 2, 8), TrainingSettings(epochs=2, batch_size=8)
+    method = complete_method("equal", {}, training)
     targets = store.targets.copy()
     targets[::5] = np.nan  # a fifth of the graphs, training graphs, lose all their labels
     masked = replace(store, targets=targets)
     kept = np.flatnonzero(np.arange(GRAPHS) % 5)
     part = GraphStore.from_graphs([store[int(i)] for i in kept], targets[kept], store.tasks)
     suites = [
-        Suite(masked, SUBSET, "equal", TASKS, network, training, 0, tmp_path / "masked", "this"),
-        Suite(part, SUBSET[kept], "equal", TASKS, network, training, 0, tmp_path / "part", "this"),
+        Suite(masked, SUBSET, "equal", method, TASKS, network, training, 0, tmp_path / "masked", "this"),
+        Suite(part, SUBSET[kept], "equal", method, TASKS, network, training, 0, tmp_path / "part", "this"),
     ]
     (one,), (two,) = (suite.train().models for suite in suites)
     weights, others = one.network.state_dict(), two.network.state_dict()

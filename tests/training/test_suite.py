@@ -2,15 +2,19 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from curvature_mtl.graphs.batches import GraphTensors
 from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.models.network import NetworkSettings
+from curvature_mtl.training.checkpoint import Checkpoint
 from curvature_mtl.training.fit import predict
+from curvature_mtl.training.methods import complete_method, stl_settings
 from curvature_mtl.training.model_files import TrainedModel
 from curvature_mtl.training.settings import TrainingSettings
 from curvature_mtl.training.suite import Suite
@@ -26,7 +30,18 @@ def suite(tmp_path: Path) -> Suite:
     store = GraphStore.from_graphs([random_graph(rng, 4, 8) for _ in range(40)], targets, ("a", "b", "c"))
     subset = np.array(["train"] * 30 + ["validation"] * 6 + ["test"] * 4)
     network, training = NetworkSettings(6, 1, 6), TrainingSettings(epochs=2, batch_size=8)
-    return Suite(store, subset, "equal", ["a", "b"], network, training, 0, tmp_path, "this")
+    method = complete_method("equal", {}, training)
+    return Suite(store, subset, "equal", method, ["a", "b"], network, training, 0, tmp_path, "this")
+
+
+def suite_of(suite: Suite, name: str, **settings: Any) -> Suite:
+    """Return the suite with another method."""
+    return replace(suite, name=name, method=complete_method(name, settings, suite.training))
+
+
+def stl(suite: Suite, **changes: Any) -> Suite:
+    changed = replace(suite, name="stl", **changes)
+    return replace(changed, method=stl_settings(changed.training))
 
 
 def predictions(suite: Suite, models: list[TrainedModel]) -> list[torch.Tensor]:
@@ -34,17 +49,19 @@ def predictions(suite: Suite, models: list[TrainedModel]) -> list[torch.Tensor]:
 
 
 def test_stl_has_one_network_a_task_and_mtl_one_for_all(suite: Suite) -> None:
-    stl = replace(suite, method="stl").train()
-    assert [(model.name, model.tasks) for model in stl.models] == [("a", ["a"]), ("b", ["b"])]
-    assert stl.history["model"].tolist() == stl.history["task"].tolist() == ["a", "a", "b", "b"]
+    suite_of_singles = stl(suite).train()
+    assert [(model.name, model.tasks) for model in suite_of_singles.models] == [("a", ["a"]), ("b", ["b"])]
+    assert (
+        suite_of_singles.history["model"].tolist() == suite_of_singles.history["task"].tolist() == ["a", "a", "b", "b"]
+    )
     mtl = suite.train()
     assert [(model.name, model.tasks) for model in mtl.models] == [("equal", ["a", "b"])]
     assert mtl.history["task"].tolist() == ["a", "b", "a", "b"]
 
 
 def test_a_single_task_network_does_not_depend_on_the_others(suite: Suite, tmp_path: Path) -> None:
-    both = replace(suite, method="stl").train().models
-    alone = replace(suite, method="stl", tasks=["b"], checkpoints=tmp_path / "other").train().models
+    both = stl(suite).train().models
+    alone = stl(suite, tasks=["b"], checkpoints=tmp_path / "other").train().models
     assert torch.equal(predictions(suite, both)[1], predictions(suite, alone)[0])
 
 
@@ -72,7 +89,7 @@ def test_a_checkpoint_of_other_tasks_is_not_resumed(suite: Suite, tmp_path: Path
 
 def test_snapshots_are_the_weights_at_the_end_of_their_epochs(suite: Suite, tmp_path: Path) -> None:
     training = replace(suite.training, snapshot_epochs=[1, 2, 7])
-    kept = replace(suite, method="stl", training=training).train()
+    kept = stl(suite, training=training).train()
     assert [(model.name, model.epoch) for model in kept.snapshots] == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
     assert all(snapshot.standardiser is kept.models[i // 2].standardiser for i, snapshot in enumerate(kept.snapshots))
     for model in kept.models:  # the best weights are those at the end of one of the two epochs
@@ -85,3 +102,113 @@ def test_snapshots_are_the_weights_at_the_end_of_their_epochs(suite: Suite, tmp_
 
 def test_no_snapshots_are_kept_if_none_are_wanted(suite: Suite) -> None:
     assert replace(suite, training=replace(suite.training, snapshot_epochs=[])).train().snapshots == []
+
+
+def weights(model: TrainedModel) -> dict[str, torch.Tensor]:
+    return model.network.state_dict()
+
+
+def same_weights(one: TrainedModel, two: TrainedModel) -> bool:
+    return all(torch.equal(value, weights(two)[name]) for name, value in weights(one).items())
+
+
+def test_a_branch_begins_with_the_shared_network_and_its_own_head(suite: Suite) -> None:
+    two_stages = suite_of(suite, "mine", branches="task", branch_epochs=1, branch_learning_rate=1e-12).train()
+    shared = two_stages.trained[0].model
+    assert [(model.name, model.tasks) for model in two_stages.models] == [("a", ["a"]), ("b", ["b"])]
+    for column, branch in enumerate(two_stages.models):
+        together, alone = predictions(suite, [shared, branch])
+        torch.testing.assert_close(alone[:, 0], together[:, column])
+        assert branch.standardiser.mean[0] == pytest.approx(shared.standardiser.mean[column])
+
+
+def test_no_branch_ends_worse_than_the_shared_solution_on_the_validation_graphs(suite: Suite) -> None:
+    harmful = suite_of(suite, "mine", branches="task", branch_epochs=2, branch_learning_rate=3.0).train()
+    shared, *branches = harmful.trained
+    last = shared.history().query(f"epoch == {shared.model.epoch}")["validation_mae"]
+    for branch, error in zip(branches, last, strict=True):
+        assert branch.progress.best_score <= error + 1e-6
+    together, unchanged = predictions(suite, [shared.model, branches[1].model])
+    assert branches[1].model.epoch == 0
+    torch.testing.assert_close(unchanged[:, 0], together[:, 1])
+
+
+def test_the_shared_stage_is_the_method_without_branches(suite: Suite, tmp_path: Path) -> None:
+    plain = suite_of(suite, "uncertainty").train()
+    branched = suite_of(replace(suite, checkpoints=tmp_path / "other"), "specialise").train()
+    assert same_weights(plain.models[0], branched.trained[0].model)
+    assert [s.epoch for s in branched.snapshots] == [1], "of the shared network alone"
+
+
+def test_groups_of_tasks_share_a_branch(suite: Suite) -> None:
+    groups = {"pair": ["c", "a"], "single": ["b"]}
+    trained = suite_of(replace(suite, tasks=["a", "b", "c"]), "mine", branches=groups, branch_epochs=1).train()
+    assert [(model.name, model.tasks) for model in trained.models] == [("pair", ["a", "c"]), ("single", ["b"])]
+    assert trained.history.groupby("model", sort=False)["task"].nunique().to_dict() == {
+        "mine": 3,
+        "pair": 2,
+        "single": 1,
+    }
+
+
+def test_learned_noise_levels_go_on_in_the_branch(suite: Suite) -> None:
+    settings = {"weighting": "uncertainty", "branches": {"pair": ["a", "c"], "single": ["b"]}}
+    trained = suite_of(replace(suite, tasks=["a", "b", "c"]), "mine", branch_epochs=1, **settings).train()
+    shared, pair, single = (dict(network.weighting.named_parameters()) for network in trained.trained)
+    assert not single
+    torch.testing.assert_close(pair["log_scale"], shared["log_scale"][[0, 2]], rtol=0, atol=0.01)
+    assert shared["log_scale"].abs().min() > 0.01
+
+
+def test_passes_count_every_network_by_the_graphs_it_learns_from(suite: Suite) -> None:
+    tasks = ["a", "b", "c"]  # 20 of the 30 training graphs have a label of c
+    singles = stl(suite, tasks=tasks).train().summary()
+    assert singles["passes"] == pytest.approx(2 + 2 + 2 * 20 / 30)
+    assert (singles["models"], singles["products"]) == (3, 0)
+    branched = suite_of(replace(suite, tasks=tasks), "specialise", epochs=3, branch_epochs=1).train()
+    summary = branched.summary()
+    assert summary["passes"] == pytest.approx(3 + 1 + 1 + 20 / 30)
+    assert summary["parameters"] == sum(p.numel() for m in branched.models for p in m.network.parameters())
+
+
+def test_the_summary_has_the_mean_validation_error_of_all_tasks(suite: Suite) -> None:
+    trained = suite_of(suite, "equal").train()
+    history = trained.history
+    best = history[history["epoch"] == trained.models[0].epoch]["validation_mae"]
+    assert trained.summary()["validation_mae"] == pytest.approx(best.mean())
+
+
+class Killed(Exception):
+    """Stands for a job that ends in the middle."""
+
+
+@pytest.mark.parametrize("survived", [1, 2, 3, 4, 5])
+def test_a_method_killed_in_either_stage_resumes_to_the_same_bits(
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survived: int
+) -> None:
+    method = suite_of(suite, "specialise", epochs=2, branch_epochs=2)
+    uninterrupted = replace(method, checkpoints=tmp_path / "whole").train()
+    kept, save = [], Checkpoint.save
+
+    def save_or_die(*arguments: Any) -> None:
+        save(*arguments)
+        kept.append(arguments)
+        if len(kept) == survived:
+            raise Killed
+
+    monkeypatch.setattr(Checkpoint, "save", save_or_die)
+    with pytest.raises(Killed):
+        method.train()
+    resumed = method.train()
+    assert len(kept) == 6, "two epochs of the shared network and two of each branch, none of them twice"
+    assert all(same_weights(*pair) for pair in zip(uninterrupted.models, resumed.models, strict=True))
+    pd.testing.assert_frame_equal(uninterrupted.history, resumed.history, check_exact=True)
+    assert uninterrupted.summary() == resumed.summary()
+
+
+def test_other_branches_go_on_from_the_same_shared_network(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite_of(suite, "specialise", branch_epochs=1).train()
+    saved: list[Any] = []
+    monkeypatch.setattr(Checkpoint, "save", lambda *arguments: saved.append(arguments))
+    suite_of(suite, "specialise", branch_epochs=3).train()
+    assert len(saved) == 6, "three epochs of each branch, none of the shared network"

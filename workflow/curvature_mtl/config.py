@@ -9,7 +9,8 @@ import yaml
 from curvature_mtl.datasets.entry import check_name, dataset_entry
 from curvature_mtl.datasets.registry import CRYSTAL, MOLECULE, SPLIT_GROUPS
 from curvature_mtl.errors import UserError
-from curvature_mtl.training.methods import MTL_METHODS
+from curvature_mtl.training.methods import branch_tasks, complete_methods
+from curvature_mtl.training.settings import TrainingSettings
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 SAMPLE_SIZE = 1000
@@ -37,12 +38,24 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     if errors:
         raise UserError(_in_one_line(errors[0]))
     completed = _with_defaults(config, schema)
-    for method in completed["methods"]:
-        check_name("config: methods", method, list(MTL_METHODS))
+    completed["methods"] = complete_methods(completed["methods"], TrainingSettings(**completed["training"]))
     completed["datasets"] = {
         name: _complete_dataset(name, entry, schema["$defs"]["dataset"]) for name, entry in config["datasets"].items()
     }
+    for name, method in completed["methods"].items():
+        _check_branches(f"config: methods.{name}.branches", method["branches"], completed["datasets"])
     return completed
+
+
+def _check_branches(key: str, branches: str | dict[str, list[str]], datasets: dict[str, Any]) -> None:
+    """Refuse groups that name an unknown task, or do not divide every dataset's tasks."""
+    if isinstance(branches, str):
+        return
+    known = [task for dataset in datasets.values() for task in dataset["tasks"]]
+    for task in [task for group in branches.values() for task in group]:
+        check_name(key, task, known)
+    for name, dataset in datasets.items():
+        branch_tasks(branches, dataset["tasks"], f"{key}: dataset {name}")
 
 
 def _complete_dataset(name: str, entry: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -105,6 +105,16 @@ def each_curvature(ending):
     ]
 
 
+def each_training(ending):
+    """The files with this ending of every dataset, split, seed, method and part."""
+    return [
+        f"{folder}{method}/{part}{ending}"
+        for folder in each_split_and_seed("")
+        for method in [STL, *config["methods"]]
+        for part in parts(Path(folder).parts[2], method)
+    ]
+
+
 def raw_file(wildcards):
     entry = ENTRIES[wildcards.dataset]
     if entry.source == TABLE:
@@ -134,6 +144,7 @@ TABLES = f"{RESULTS}/tables"
 SUMMARIES = expand(f"{RESULTS}/{{dataset}}/dataset.json", dataset=config["datasets"])
 DATA_TABLES = ["datasets", "tasks", "rejects"]
 ACCURACY_TABLES = ["accuracy", "delta_m", "transfer"]
+TRAINING_TABLE = "training_cost"
 CURVATURE_TABLES = [
     "curvature",
     "curvature_quantities",
@@ -176,7 +187,7 @@ def table_files(names):
 
 def all_tables():
     return [
-        *table_files(DATA_TABLES + ACCURACY_TABLES + CURVATURE_TABLES),
+        *table_files([*DATA_TABLES, *ACCURACY_TABLES, TRAINING_TABLE, *CURVATURE_TABLES]),
         f"{TABLES}/ritz_values.parquet",
     ]
 

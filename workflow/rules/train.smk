@@ -10,6 +10,7 @@ rule train:
         models=f"{SEED_FOLDER}/{{method}}/{{part}}.safetensors",
         snapshots=f"{SEED_FOLDER}/{{method}}/{{part}}-snapshots.safetensors",
         history=f"{SEED_FOLDER}/{{method}}/{{part}}-history.parquet",
+        summary=f"{SEED_FOLDER}/{{method}}/{{part}}-summary.json",
     log:
         f"{LOGS}/{{dataset}}/{{split}}/seed{{seed}}/train-{{method}}-{{part}}.log",
     benchmark:
@@ -22,15 +23,18 @@ rule train:
         runtime=240,
     params:
         tasks=tasks_of_part,
+        settings=lambda wildcards: json.dumps(config["methods"].get(wildcards.method, {})),
         network=json.dumps(config["network"]),
         training=json.dumps(config["training"]),
         checkpoints=f"{SEED_FOLDER}/checkpoints/{{method}}",
         code=code("train"),
     shell:
         "python -m curvature_mtl.commands.train --graphs {input.graphs} --subsets {input.split}"
-        " --method {wildcards.method} --tasks {params.tasks} --seed {wildcards.seed}"
+        " --dataset {wildcards.dataset} --split {wildcards.split} --seed {wildcards.seed}"
+        " --method {wildcards.method} --settings {params.settings:q} --tasks {params.tasks}"
         " --network {params.network:q} --training {params.training:q} --checkpoints {params.checkpoints}"
-        " --models {output.models} --snapshots {output.snapshots} --history {output.history} --log {log}"
+        " --models {output.models} --snapshots {output.snapshots} --history {output.history}"
+        " --summary {output.summary} --log {log}"
 
 
 rule evaluate:
@@ -57,3 +61,28 @@ rule evaluate:
         "python -m curvature_mtl.commands.evaluate --dataset {wildcards.dataset} --split {wildcards.split}"
         " --seed {wildcards.seed} --graphs {input.graphs} --subsets {input.split}"
         " --models {input.models} --output {output} --log {log}"
+
+
+rule training_cost:
+    """What each method cost to train, and what it needs to be deployed."""
+    input:
+        trainings=each_training("-summary.json"),
+        summaries=SUMMARIES,
+    output:
+        csv=f"{TABLES}/{TRAINING_TABLE}.csv",
+        markdown=f"{TABLES}/{TRAINING_TABLE}.md",
+    log:
+        f"{LOGS}/training_cost.log",
+    benchmark:
+        f"{BENCHMARKS}/training_cost.tsv"
+    conda:
+        "../../envs/paper.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        run=RUN,
+        code=code("training_cost"),
+    shell:
+        "python -m curvature_mtl.commands.training_cost --run {params.run} --trainings {input.trainings}"
+        " --summaries {input.summaries} --output {output.csv} --log {log}"

@@ -7,48 +7,52 @@ from pathlib import Path
 import pandas as pd
 
 from curvature_mtl.commands import _run
-from curvature_mtl.files import write_table
+from curvature_mtl.files import write_json, write_table
 from curvature_mtl.fingerprint import fingerprint
 from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.models.network import NetworkSettings
-from curvature_mtl.training.methods import MTL_METHODS, STL
+from curvature_mtl.training.methods import STL, complete_method, stl_settings
 from curvature_mtl.training.model_files import save_models
 from curvature_mtl.training.settings import TrainingSettings
 from curvature_mtl.training.suite import Suite
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Train, then write the models, their snapshots and their history."""
+    """Train, then write the models, their snapshots, their history, and a summary."""
     _run.use_one_thread()
     store = GraphStore.load(arguments.graphs)
+    training = TrainingSettings(**arguments.training)
+    is_stl = arguments.method == STL
     suite = Suite(
         store=store,
         subset=pd.read_parquet(arguments.subsets)["subset"].to_numpy(),
-        method=arguments.method,
+        name=arguments.method,
+        method=stl_settings(training) if is_stl else complete_method(arguments.method, arguments.settings, training),
         tasks=arguments.tasks,
         network=NetworkSettings(**arguments.network),
-        training=TrainingSettings(**arguments.training),
+        training=training,
         seed=arguments.seed,
         checkpoints=arguments.checkpoints,
         fingerprint=fingerprint(
-            __file__,
-            files=[arguments.graphs, arguments.subsets],
-            settings=[arguments.network, arguments.training, arguments.seed, arguments.method],
+            __file__, files=[arguments.graphs, arguments.subsets], settings=[arguments.network, arguments.seed]
         ),
     )
     trained = suite.train()
     for path, models in ((arguments.models, trained.models), (arguments.snapshots, trained.snapshots)):
         save_models(path, arguments.method, models, suite.network, store.node_dim, store.edge_dim)
     write_table(arguments.history, trained.history)
+    identity = {name: getattr(arguments, name) for name in [*_run.IDENTITY, "method"]}
+    write_json(arguments.summary, identity | trained.summary())
 
 
 if __name__ == "__main__":
     parser = _run.parser(__doc__)
     parser.add_argument("--graphs", required=True, type=Path, help="graph store")
     parser.add_argument("--subsets", required=True, type=Path, help="subset of each graph")
-    parser.add_argument("--method", required=True, choices=[STL, *MTL_METHODS])
+    _run.add_identity(parser)
+    parser.add_argument("--method", required=True, help="name of the method; stl for the STL suite")
+    parser.add_argument("--settings", type=json.loads, default={}, help="MethodSettings as JSON")
     parser.add_argument("--tasks", required=True, nargs="+")
-    parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--network", type=json.loads, default={}, help="NetworkSettings as JSON")
     parser.add_argument("--training", type=json.loads, default={}, help="TrainingSettings as JSON")
     parser.add_argument(
@@ -57,4 +61,5 @@ if __name__ == "__main__":
     parser.add_argument("--models", required=True, type=Path, help="output: weights (safetensors)")
     parser.add_argument("--snapshots", required=True, type=Path, help="output: weights along training (safetensors)")
     parser.add_argument("--history", required=True, type=Path, help="output: loss and error of each epoch and task")
+    parser.add_argument("--summary", required=True, type=Path, help="output: cost and validation error (JSON)")
     _run.run(main, parser.parse_args())

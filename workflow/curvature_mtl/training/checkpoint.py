@@ -5,86 +5,96 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, optim
 
 from curvature_mtl.errors import UserError
+from curvature_mtl.models.network import Network
 from curvature_mtl.tensor_files import read_tensors, write_tensors
+from curvature_mtl.training.weighting.base import Weighting
 
-FORM = "curvature-mtl-checkpoint/2"
+FORM = "curvature-mtl-checkpoint/3"
 
 
 @dataclass
 class Progress:
-    """How far a training is: finished epochs, and one history row an epoch and task.
+    """How far a training is: finished epochs, what they cost, and one history row an epoch and task.
 
     Kept are the best weights so far, and those at the end of some epochs, the snapshots, by epoch.
+    The cost is in graphs times forward-backward passes of the trunk, and in curvature products.
     """
 
     epoch: int = 0
     best_epoch: int = 0
     best_score: float = float("inf")
+    graphs: float = 0.0
+    products: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     snapshots: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def save_checkpoint(
-    path: Path,
-    fingerprint: str,
-    network: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scheduler: torch.optim.lr_scheduler.LRScheduler,
-    progress: Progress,
-) -> None:
-    """Write weights, optimiser and scheduler state and progress atomically."""
-    moments = optimizer.state_dict()["state"]
-    tensors = {
-        **{f"network/{name}": value for name, value in network.state_dict().items()},
-        **{f"best/{name}": value for name, value in progress.best_weights.items()},
-        **{f"snapshot/{e}/{name}": value for e, kept in progress.snapshots.items() for name, value in kept.items()},
-        **{f"optimizer/{i}/{name}": value for i, state in moments.items() for name, value in state.items()},
-    }
-    described = {
-        "fingerprint": fingerprint,
-        "scheduler": _plain_numbers(scheduler.state_dict()),
-        "progress": {k: v for k, v in vars(progress).items() if k not in ("best_weights", "snapshots")},
-    }
-    write_tensors(path, {name: tensor.numpy() for name, tensor in tensors.items()}, FORM, described)
+@dataclass(frozen=True)
+class TrainingState:
+    """What a training changes from step to step."""
+
+    network: Network
+    weighting: Weighting
+    optimizer: optim.Optimizer
+    scheduler: optim.lr_scheduler.LRScheduler
 
 
-def load_checkpoint(
-    path: Path,
-    fingerprint: str,
-    network: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scheduler: torch.optim.lr_scheduler.LRScheduler,
-) -> Progress:
-    """Restore a checkpoint into network, optimiser and scheduler.
+@dataclass(frozen=True)
+class Checkpoint:
+    """The file of one network's training; one of another fingerprint (other data, settings or code) is not used."""
 
-    A missing or unreadable file, or one of another fingerprint (other data, settings or code), is no error:
-    the training then starts from the beginning.
-    """
-    try:
-        arrays, described = read_tensors(path, FORM)
-    except UserError:
-        return Progress()
-    if described["fingerprint"] != fingerprint:
-        return Progress()
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    network.load_state_dict(_with_prefix(tensors, "network/"))
-    moments = _by_number(_with_prefix(tensors, "optimizer/"))
-    # Rate and momentum of the parameter groups must be the checkpoint's own before the scheduler goes on.
-    schedule = described["scheduler"]
-    scheduler.load_state_dict(schedule)
-    groups = optimizer.state_dict()["param_groups"]
-    for group, rate in zip(groups, schedule["_last_lr"], strict=True):
-        group["lr"] = rate
-    optimizer.load_state_dict({"state": moments, "param_groups": groups})
-    return Progress(
-        **described["progress"],
-        best_weights=_with_prefix(tensors, "best/"),
-        snapshots=_by_number(_with_prefix(tensors, "snapshot/")),
-    )
+    path: Path
+    fingerprint: str
+
+    def save(self, state: TrainingState, progress: Progress) -> None:
+        """Write state and progress atomically."""
+        moments = state.optimizer.state_dict()["state"]
+        tensors = {
+            **{f"network/{name}": value for name, value in state.network.state_dict().items()},
+            **{f"weighting/{name}": value for name, value in state.weighting.state_dict().items()},
+            **{f"best/{name}": value for name, value in progress.best_weights.items()},
+            **{f"snapshot/{e}/{name}": value for e, kept in progress.snapshots.items() for name, value in kept.items()},
+            **{f"optimizer/{i}/{name}": value for i, moment in moments.items() for name, value in moment.items()},
+        }
+        described = {
+            "fingerprint": self.fingerprint,
+            "scheduler": _plain_numbers(state.scheduler.state_dict()),
+            "progress": {k: v for k, v in vars(progress).items() if k not in ("best_weights", "snapshots")},
+        }
+        write_tensors(self.path, {name: tensor.detach().numpy() for name, tensor in tensors.items()}, FORM, described)
+
+    def load(self, state: TrainingState) -> Progress:
+        """Restore the state and return the progress.
+
+        A missing or unreadable file, or one of another fingerprint, is no error: the training then starts from
+        the beginning.
+        """
+        try:
+            arrays, described = read_tensors(self.path, FORM)
+        except UserError:
+            return Progress()
+        if described["fingerprint"] != self.fingerprint:
+            return Progress()
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        state.network.load_state_dict(_with_prefix(tensors, "network/"))
+        state.weighting.load_state_dict(_with_prefix(tensors, "weighting/"))
+        # Rate and momentum of the parameter groups must be the checkpoint's own before the scheduler goes on.
+        schedule = described["scheduler"]
+        state.scheduler.load_state_dict(schedule)
+        groups = state.optimizer.state_dict()["param_groups"]
+        for group, rate in zip(groups, schedule["_last_lr"], strict=True):
+            group["lr"] = rate
+        moments = _by_number(_with_prefix(tensors, "optimizer/"))
+        state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        return Progress(
+            **described["progress"],
+            best_weights=_with_prefix(tensors, "best/"),
+            snapshots=_by_number(_with_prefix(tensors, "snapshot/")),
+        )
 
 
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

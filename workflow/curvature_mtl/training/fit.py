@@ -2,69 +2,95 @@
 
 import math
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from curvature_mtl.errors import UserError
-from curvature_mtl.graphs.batches import GraphTensors
+from curvature_mtl.graphs.batches import GraphBatch, GraphTensors
 from curvature_mtl.models.network import Network
-from curvature_mtl.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from curvature_mtl.training.losses import pointwise_loss, task_means, task_sums
+from curvature_mtl.training.checkpoint import Checkpoint, Progress, TrainingState
+from curvature_mtl.training.losses import pointwise_loss, task_sums
 from curvature_mtl.training.settings import TrainingSettings
+from curvature_mtl.training.weighting.base import Step, Weighting
 
 EVALUATION_BATCH = 1024
 
 
+@dataclass(frozen=True)
+class TaskData:
+    """What one network learns from.
+
+    Attributes:
+        graphs: all graphs, with standardised targets of `tasks`.
+        train, validation: indices of graphs [n] int64.
+        tasks: their names.
+    """
+
+    graphs: GraphTensors
+    train: Tensor
+    validation: Tensor
+    tasks: list[str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one network is trained.
+
+    Attributes:
+        epochs: passes over the training graphs.
+        learning_rate: peak of the one-cycle schedule.
+        seed: decides the order of the graphs, together with the epoch alone, and all else that is drawn.
+        start_is_candidate: whether the weights at the start may be the best ones.
+        settings: batch size, loss, weight decay, snapshots.
+    """
+
+    epochs: int
+    learning_rate: float
+    seed: int
+    start_is_candidate: bool
+    settings: TrainingSettings
+
+
 def fit(
     network: Network,
-    graphs: GraphTensors,
-    train: Tensor,
-    validation: Tensor,
-    tasks: list[str],
-    settings: TrainingSettings,
-    learning_rate: float,
-    seed: int,
-    checkpoint: Path,
-    fingerprint: str,
+    weighting: Weighting,
+    data: TaskData,
+    plan: Plan,
+    checkpoint: Checkpoint,
     on_epoch: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
     """Train `network` in place and leave the weights of its best epoch in it.
 
-    The objective is the mean over tasks of L_t, each a mean over the batch's labelled graphs. The best epoch
-    is that of the lowest mean over tasks of the validation MAE of the standardised targets. The order of the
-    graphs depends on seed and epoch alone, so that a training resumed from `checkpoint` ends in the same bits.
+    The weighting says what is minimised, from each task's mean loss over the batch's labelled graphs. The best
+    epoch is that of the lowest mean over tasks of the validation MAE of the standardised targets, 0 being the
+    start. All that is random depends on seed and epoch alone, so that a training resumed from `checkpoint` ends
+    in the same bits.
 
     Args:
-        graphs: all graphs, with standardised targets of `tasks`.
-        train, validation: indices of graphs [n] int64.
-        fingerprint: digest of all that determines the result; a checkpoint of another one is not resumed.
         on_epoch: called after each epoch, and once at once if epochs were resumed.
 
     Raises:
         UserError: if the loss stops being finite.
     """
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True
-    )
-    steps_per_epoch = math.ceil(len(train) / settings.batch_size)
+    optimizer = _optimizer(network, weighting, plan)
+    total_steps = plan.epochs * math.ceil(len(data.train) / plan.settings.batch_size)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, learning_rate, total_steps=settings.epochs * steps_per_epoch, cycle_momentum=False
+        optimizer, plan.learning_rate, total_steps=total_steps, cycle_momentum=False
     )
-    progress = load_checkpoint(checkpoint, fingerprint, network, optimizer, scheduler)
+    state = TrainingState(network, weighting, optimizer, scheduler)
+    progress = checkpoint.load(state)
     if progress.epoch:
         on_epoch(progress)
-    while progress.epoch < settings.epochs:
+    elif plan.start_is_candidate:
+        _keep_if_best(progress, network, standardised_mae(network, data.graphs, data.validation))
+    while progress.epoch < plan.epochs:
         progress.epoch += 1
-        rate = float(scheduler.get_last_lr()[0])
-        order = train[torch.randperm(len(train), generator=_generator(seed, progress.epoch))]
-        train_loss = _train_epoch(network, graphs, order, settings, optimizer, scheduler, progress.epoch)
-        validation_mae = standardised_mae(network, graphs, validation)
-        _remember(progress, network, tasks, rate, train_loss, validation_mae)
-        if progress.epoch in settings.snapshot_epochs:
-            progress.snapshots[progress.epoch] = _copy_of_weights(network)
-        save_checkpoint(checkpoint, fingerprint, network, optimizer, scheduler, progress)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1_000_003 * plan.seed + progress.epoch)
+            _train_epoch(state, data, plan, progress)
+        checkpoint.save(state, progress)
         on_epoch(progress)
     network.load_state_dict(progress.best_weights)
     return progress
@@ -82,45 +108,58 @@ def standardised_mae(network: Network, graphs: GraphTensors, indices: Tensor) ->
     return (predict(network, graphs, indices) - graphs.y[indices]).abs().nanmean(0)
 
 
-def _train_epoch(
-    network: Network,
-    graphs: GraphTensors,
-    order: Tensor,
-    settings: TrainingSettings,
-    optimizer: torch.optim.Optimizer,
-    scheduler: torch.optim.lr_scheduler.LRScheduler,
-    epoch: int,
-) -> Tensor:
-    """Make one pass over the graphs in `order`; return each task's mean training loss [tasks]."""
-    loss_function = pointwise_loss(settings.loss, settings.loss_width)
-    sums = torch.zeros(graphs.y.shape[1])
-    counts = torch.zeros(graphs.y.shape[1])
-    for step, batch in enumerate(graphs.batches(order, settings.batch_size)):
-        prediction = network(batch)
-        loss = task_means(prediction, batch.y, loss_function).mean()
-        if not math.isfinite(loss.item()):
-            rate = scheduler.get_last_lr()[0]
-            raise UserError(
-                f"the training loss is {loss.item()} at epoch {epoch}, step {step + 1}, learning rate {rate:.2g}; "
-                "lower training.learning_rate_stl or _mtl in the config"
-            )
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        scheduler.step()
-        batch_sums, batch_counts = task_sums(prediction.detach(), batch.y, loss_function)
-        sums += batch_sums
-        counts += batch_counts
-    return sums / counts
+def _optimizer(network: Network, weighting: Weighting, plan: Plan) -> torch.optim.Optimizer:
+    groups = [{"params": list(network.parameters()), "weight_decay": plan.settings.weight_decay}]
+    if learned := list(weighting.parameters()):
+        groups.append({"params": learned, "weight_decay": 0.0})
+    return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
-def _remember(
-    progress: Progress, network: Network, tasks: list[str], rate: float, train_loss: Tensor, validation_mae: Tensor
-) -> None:
-    """Add the epoch to the history, and keep its weights if they are the best so far."""
-    for task, loss, mae in zip(tasks, train_loss.tolist(), validation_mae.tolist(), strict=True):
+def _train_epoch(state: TrainingState, data: TaskData, plan: Plan, progress: Progress) -> None:
+    """Make one pass over the training graphs, and add it to the progress."""
+    n_tasks = len(data.tasks)
+    rate = float(state.scheduler.get_last_lr()[0])
+    order = data.train[torch.randperm(len(data.train))]
+    cost = state.weighting.refresh(state.network, data.graphs, data.train)
+    progress.graphs += cost.graphs + len(data.train) * state.weighting.passes_per_step(n_tasks)
+    progress.products += cost.products
+    sums, counts, weights = torch.zeros(3, n_tasks)
+    for batch in data.graphs.batches(order, plan.settings.batch_size):
+        step, used = _train_step(state, batch, plan, progress.epoch)
+        sums += step.losses.detach() * step.labelled
+        counts += step.labelled
+        weights += used
+    validation_mae = standardised_mae(state.network, data.graphs, data.validation)
+    columns = (data.tasks, (sums / counts).tolist(), validation_mae.tolist(), (weights / weights.mean()).tolist())
+    for task, loss, mae, weight in zip(*columns, strict=True):
         row = {"epoch": progress.epoch, "learning_rate": rate, "task": task, "train_loss": loss, "validation_mae": mae}
-        progress.history.append(row)
+        progress.history.append(row | {"weight": weight})
+    _keep_if_best(progress, state.network, validation_mae)
+    if progress.epoch in plan.settings.snapshot_epochs:
+        progress.snapshots[progress.epoch] = _copy_of_weights(state.network)
+
+
+def _train_step(state: TrainingState, batch: GraphBatch, plan: Plan, epoch: int) -> tuple[Step, Tensor]:
+    """Move the weights once; return the step and the tasks' weights [tasks]."""
+    representation = state.network.trunk(batch)
+    loss = pointwise_loss(plan.settings.loss, plan.settings.loss_width)
+    sums, labelled = task_sums(state.network.heads(representation), batch.y, loss)
+    step = Step(representation, sums / labelled.clamp(min=1), labelled)
+    if not (total := step.losses.sum()).isfinite():
+        rate = state.scheduler.get_last_lr()[0]
+        raise UserError(
+            f"the training loss is {total.item()} at epoch {epoch}, learning rate {rate:.2g}; "
+            "lower training.learning_rate_stl or _mtl in the config, or the method's own rate"
+        )
+    state.optimizer.zero_grad()
+    weights = state.weighting.backward(state.network, step)
+    state.optimizer.step()
+    state.scheduler.step()
+    return step, weights
+
+
+def _keep_if_best(progress: Progress, network: Network, validation_mae: Tensor) -> None:
+    """Keep the network's weights if they are the best so far."""
     score = validation_mae.nanmean().item()
     if score < progress.best_score or not progress.best_weights:
         progress.best_score = score
@@ -130,7 +169,3 @@ def _remember(
 
 def _copy_of_weights(network: Network) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
-
-
-def _generator(seed: int, epoch: int) -> torch.Generator:
-    return torch.Generator().manual_seed(1_000_003 * seed + epoch)

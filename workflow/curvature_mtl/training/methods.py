@@ -1,14 +1,102 @@
-"""Names of the training methods, and which tasks each of their networks learns."""
+"""The training methods: their names, their settings, and which tasks each of their networks learns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from curvature_mtl.errors import UserError
+from curvature_mtl.training.settings import MethodSettings, TrainingSettings
+from curvature_mtl.training.weighting.names import WEIGHTINGS
 
 STL = "stl"
-MTL_METHODS = {"equal": "every task's loss has the same weight"}
+# What a branch may be besides tasks listed by hand.
+NO_BRANCHES, BY_TASK = "none", "task"
+BRANCHES = [NO_BRANCHES, BY_TASK]
+# A branch starts close to where it ends: a short training at a low rate.
+BRANCH_EPOCHS = 6
+BRANCH_LEARNING_RATE = 1e-3
+# Methods that a config may name without settings: each weighting by its own name, and these.
+BUILT_IN: dict[str, dict[str, Any]] = {
+    **{name: {"weighting": name} for name in WEIGHTINGS},
+    "specialise": {"weighting": "uncertainty", "branches": BY_TASK},
+}
 
 
-def task_groups(method: str, tasks: list[str]) -> dict[str, list[str]]:
-    """Return the networks that a method trains: name of the network to the tasks it learns.
+def complete_method(name: str, given: Mapping[str, Any], training: TrainingSettings) -> MethodSettings:
+    """Return a method's settings with all defaults: those of a built-in method of this name, then of `training`.
 
-    The single-task suite `stl` has one network a task, named after it; an MTL method has one for all tasks.
+    Raises:
+        UserError: if the name is neither built in nor described, or the settings contradict each other.
     """
-    if method == STL:
-        return {task: [task] for task in tasks}
-    return {method: list(tasks)}
+    if name == STL:
+        raise UserError(f"config: methods.{STL}: the STL suite is always trained, as `training` says; remove it")
+    if not given and name not in BUILT_IN:
+        allowed = ", ".join(BUILT_IN)
+        raise UserError(f"config: methods: {name!r} is unknown and has no settings; allowed: {allowed}")
+    chosen = BUILT_IN.get(name, {}) | dict(given)
+    has_branches = chosen.get("branches", NO_BRANCHES) != NO_BRANCHES
+    defaults: dict[str, Any] = {
+        "weighting": "equal",
+        "epochs": training.epochs,
+        "learning_rate": training.learning_rate_mtl,
+        "branches": NO_BRANCHES,
+        "branch_epochs": BRANCH_EPOCHS if has_branches else 0,
+        "branch_learning_rate": BRANCH_LEARNING_RATE,
+    }
+    settings = MethodSettings(**(defaults | chosen))
+    _check(f"config: methods.{name}", settings)
+    return settings
+
+
+def stl_settings(training: TrainingSettings) -> MethodSettings:
+    """Return the STL suite as a method: branches for single tasks, and nothing shared before."""
+    return MethodSettings(
+        weighting="equal",
+        epochs=0,
+        learning_rate=training.learning_rate_mtl,
+        branches=BY_TASK,
+        branch_epochs=training.epochs,
+        branch_learning_rate=training.learning_rate_stl,
+    )
+
+
+def complete_methods(
+    methods: Sequence[str] | Mapping[str, Mapping[str, Any]], training: TrainingSettings
+) -> dict[str, dict[str, Any]]:
+    """Return the complete settings of every method of a config, by name; a list names built-in methods.
+
+    Raises:
+        UserError: naming the method and what is allowed.
+    """
+    given = methods if isinstance(methods, Mapping) else {name: {} for name in methods}
+    return {name: asdict(complete_method(name, settings, training)) for name, settings in given.items()}
+
+
+def branch_tasks(branches: str | Mapping[str, list[str]], tasks: list[str], key: str) -> dict[str, list[str]]:
+    """Return the tasks of each branch by its name; groups are cut down to `tasks`, those without any left out.
+
+    Raises:
+        UserError: beginning with `key`, and naming the task that is in no group, or in two.
+    """
+    if isinstance(branches, str):
+        return {task: [task] for task in tasks} if branches == BY_TASK else {}
+    for task in tasks:
+        holding = [name for name, group in branches.items() if task in group]
+        if len(holding) != 1:
+            where = " and ".join(holding) or "no group"
+            raise UserError(f"{key}: task {task} is in {where}; put each task into one group")
+    groups = {name: [task for task in tasks if task in group] for name, group in branches.items()}
+    return {name: group for name, group in groups.items() if group}
+
+
+def _check(key: str, settings: MethodSettings) -> None:
+    if settings.weighting not in WEIGHTINGS:
+        raise UserError(f"{key}.weighting: {settings.weighting!r} is unknown; allowed: {', '.join(WEIGHTINGS)}")
+    if isinstance(settings.branches, str) and settings.branches not in BRANCHES:
+        allowed = ", ".join(BRANCHES)
+        raise UserError(f"{key}.branches: {settings.branches!r} is unknown; allowed: {allowed}, or groups of tasks")
+    has_branches = settings.branches != NO_BRANCHES
+    if has_branches != (settings.branch_epochs > 0):
+        raise UserError(f"{key}: branches: {settings.branches} with branch_epochs: {settings.branch_epochs}; set both")
+    if not has_branches and settings.epochs == 0:
+        raise UserError(f"{key}: epochs: 0 trains nothing; only a method with branches may leave out shared epochs")

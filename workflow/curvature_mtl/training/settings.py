@@ -1,11 +1,11 @@
-"""What the config says of training."""
+"""What the config says of training, and of each method."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """AdamW with a one-cycle learning rate; the same settings for the STL suite and for MTL but for the rate.
+    """AdamW with a one-cycle learning rate: what all methods share, and what they have unless they say otherwise.
 
     The weights at the end of each epoch in `snapshot_epochs` are kept; those beyond the last epoch do not occur.
     """
@@ -18,3 +18,24 @@ class TrainingSettings:
     learning_rate_mtl: float = 8e-3
     weight_decay: float = 0.01
     snapshot_epochs: list[int] = field(default_factory=lambda: [1, 3, 10])
+
+
+@dataclass(frozen=True)
+class MethodSettings:
+    """A shared network for all tasks, then branches: copies of it, each trained on for a task or a few.
+
+    Attributes:
+        weighting: how the tasks' gradients are weighed where they meet, a name of `weighting.WEIGHTINGS`.
+        epochs: of the shared network; without any the branches start from random weights, as an STL suite does.
+        learning_rate: peak rate of the shared network.
+        branches: `none`, `task` for one a task, or the tasks of each branch by its name.
+        branch_epochs: of each branch.
+        branch_learning_rate: peak rate of each branch.
+    """
+
+    weighting: str
+    epochs: int
+    learning_rate: float
+    branches: str | dict[str, list[str]]
+    branch_epochs: int
+    branch_learning_rate: float

@@ -1,12 +1,11 @@
-"""Train all networks of one method and seed: one a task for the STL suite, one for all tasks for MTL."""
+"""Train all networks of one method and seed: the shared one, if any, and the branches, if any."""
 
-import copy
+import json
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from tqdm import tqdm
 
@@ -14,12 +13,14 @@ from curvature_mtl.errors import UserError
 from curvature_mtl.graphs.batches import GraphTensors
 from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.models.network import NetworkSettings, build_network
-from curvature_mtl.training.checkpoint import Progress
-from curvature_mtl.training.fit import fit
-from curvature_mtl.training.methods import STL, task_groups
+from curvature_mtl.training.checkpoint import Checkpoint, Progress
+from curvature_mtl.training.fit import Plan, TaskData, fit
+from curvature_mtl.training.methods import branch_tasks
 from curvature_mtl.training.model_files import TrainedModel
-from curvature_mtl.training.settings import TrainingSettings
+from curvature_mtl.training.settings import MethodSettings, TrainingSettings
 from curvature_mtl.training.standardise import Standardiser
+from curvature_mtl.training.trained import TrainedMethod, TrainedNetwork
+from curvature_mtl.training.weighting.build import build_weighting
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,8 @@ class Suite:
 
     store: GraphStore
     subset: np.ndarray
-    method: str
+    name: str
+    method: MethodSettings
     tasks: list[str]
     network: NetworkSettings
     training: TrainingSettings
@@ -42,85 +44,65 @@ class Suite:
     checkpoints: Path
     fingerprint: str
 
-    def train(self) -> "Trained":
+    def train(self) -> TrainedMethod:
         """Train or resume every network.
-
-        Returns:
-            The models with the weights of their best epochs, their snapshots, and the history.
 
         Raises:
             UserError: naming the task, if it has no usable training labels or its loss diverges.
         """
-        groups = task_groups(self.method, self.tasks)
-        trained = []
-        with tqdm(total=len(groups) * self.training.epochs, unit="epoch", disable=None) as bar:
-            for done, (name, tasks) in enumerate(groups.items()):
-                report = _Reporter(bar, name, done * self.training.epochs)
-                trained.append(self._train_one(name, tasks, report))
-        return Trained.joined(trained)
+        method = self.method
+        with tqdm(total=method.epochs, unit="epoch", disable=None) as bar:
+            shared = None
+            if method.epochs:
+                shared = self._train_network(self.name, self.tasks, method.epochs, method.learning_rate, None, bar)
+            groups = branch_tasks(method.branches, self.tasks, self.name)
+            bar.total = method.epochs + len(groups) * method.branch_epochs
+            branches = [
+                self._train_network(name, tasks, method.branch_epochs, method.branch_learning_rate, shared, bar)
+                for name, tasks in groups.items()
+            ]
+        first = [shared] if shared else []
+        return TrainedMethod([*first, *branches], branches or first, int((self.subset == "train").sum()))
 
-    def _train_one(self, name: str, tasks: list[str], report: "_Reporter") -> "Trained":
-        columns = [self.store.tasks.index(task) for task in tasks]
-        targets = self.store.targets[:, columns]
+    def _train_network(
+        self, name: str, tasks: list[str], epochs: int, rate: float, shared: TrainedNetwork | None, bar: tqdm
+    ) -> TrainedNetwork:
+        """Train a network for some tasks: a copy of the shared one, or a new one if nothing is shared."""
+        data, standardiser = self._data(name, tasks)
+        if shared:
+            network, weighting = shared.branch(tasks)
+            # The shared solution is a candidate, so that no branch ends worse than it on the validation graphs.
+            plan = Plan(epochs, rate, self.seed, True, replace(self.training, snapshot_epochs=[]))
+        else:
+            network = build_network(self.store.node_dim, self.store.edge_dim, len(tasks), self.network, self.seed)
+            weighting = build_weighting(self.method.weighting, len(tasks))
+            plan = Plan(epochs, rate, self.seed, False, self.training)
+        determining = [asdict(plan), tasks, asdict(self.method) if shared else self.method.weighting]
+        checkpoint = Checkpoint(
+            self.checkpoints / f"{name}.safetensors", f"{self.fingerprint} {json.dumps(determining)}"
+        )
+        progress = fit(network, weighting, data, plan, checkpoint, _Reporter(bar, name))
+        return TrainedNetwork(
+            TrainedModel(name, tasks, network, standardiser, progress.best_epoch), progress, weighting
+        )
+
+    def _data(self, name: str, tasks: list[str]) -> tuple[TaskData, Standardiser]:
+        """Return the graphs that are labelled with any of the tasks, and how their targets were standardised."""
+        targets = self.store.targets[:, [self.store.tasks.index(task) for task in tasks]]
         labelled = ~np.isnan(targets).all(axis=1)
         train, validation = (np.flatnonzero((self.subset == part) & labelled) for part in ("train", "validation"))
         if not len(validation):
             raise UserError(f"{name}: no labelled graph in the validation split, so no best epoch; add data")
         standardiser = Standardiser.fit(targets[train], tasks)
         graphs = GraphTensors(self.store, standardiser.forward(targets))
-        network = build_network(self.store.node_dim, self.store.edge_dim, len(tasks), self.network, self.seed)
-        rate = self.training.learning_rate_stl if self.method == STL else self.training.learning_rate_mtl
-        progress = fit(
-            network,
-            graphs,
-            torch.from_numpy(train),
-            torch.from_numpy(validation),
-            tasks,
-            self.training,
-            rate,
-            self.seed,
-            self.checkpoints / f"{name}.safetensors",
-            f"{self.fingerprint} {' '.join(tasks)}",
-            report,
-        )
-        model = TrainedModel(name, tasks, network, standardiser, progress.best_epoch)
-        snapshots = [_with_weights(model, epoch, weights) for epoch, weights in progress.snapshots.items()]
-        return Trained([model], snapshots, pd.DataFrame(progress.history).assign(model=name))
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What training gives.
-
-    Attributes:
-        models: with the weights of their best epochs.
-        snapshots: the models with their weights at the end of some epochs.
-        history: epoch, learning_rate, task, train_loss, validation_mae (of standardised targets), model.
-    """
-
-    models: list[TrainedModel]
-    snapshots: list[TrainedModel]
-    history: pd.DataFrame
-
-    @classmethod
-    def joined(cls, parts: "list[Trained]") -> "Trained":
-        """Return what several trainings gave as one."""
-        models = [model for part in parts for model in part.models]
-        snapshots = [model for part in parts for model in part.snapshots]
-        return cls(models, snapshots, pd.concat([part.history for part in parts], ignore_index=True))
-
-
-def _with_weights(model: TrainedModel, epoch: int, weights: dict[str, torch.Tensor]) -> TrainedModel:
-    network = copy.deepcopy(model.network)
-    network.load_state_dict(weights)
-    return replace(model, network=network, epoch=epoch)
+        return TaskData(graphs, torch.from_numpy(train), torch.from_numpy(validation), tasks), standardiser
 
 
 class _Reporter:
     """Tells of each epoch: the bar on a terminal, a line in the log."""
 
-    def __init__(self, bar: tqdm, name: str, epochs_before: int):
-        self.bar, self.name, self.epochs_before = bar, name, epochs_before
+    def __init__(self, bar: tqdm, name: str):
+        self.bar, self.name, self.epochs_before = bar, name, bar.n
 
     def __call__(self, progress: Progress) -> None:
         last = [row for row in progress.history if row["epoch"] == progress.epoch]

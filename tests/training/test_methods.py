@@ -1,0 +1,78 @@
+"""Settings of methods: what a config may say, what it gets by default, and what is refused."""
+
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from curvature_mtl.errors import UserError
+from curvature_mtl.training.methods import BUILT_IN, branch_tasks, complete_method, complete_methods, stl_settings
+from curvature_mtl.training.settings import TrainingSettings
+from curvature_mtl.training.weighting.build import BUILDERS
+from curvature_mtl.training.weighting.names import WEIGHTINGS
+
+TRAINING = TrainingSettings(epochs=7, learning_rate_stl=0.1, learning_rate_mtl=0.2)
+
+
+def test_every_weighting_can_be_built_and_is_a_method_of_its_own_name() -> None:
+    assert BUILDERS.keys() == WEIGHTINGS.keys()
+    for name in WEIGHTINGS:
+        settings = complete_method(name, {}, TRAINING)
+        assert (settings.weighting, settings.epochs, settings.learning_rate, settings.branches) == (
+            name,
+            7,
+            0.2,
+            "none",
+        )
+
+
+def test_what_a_method_says_goes_before_the_built_in_one_and_the_training_section() -> None:
+    settings = complete_method("specialise", {"weighting": "equal", "epochs": 3}, TRAINING)
+    assert (settings.weighting, settings.epochs, settings.branches) == ("equal", 3, "task")
+    assert settings.branch_epochs > 0
+    assert complete_method("mine", {"learning_rate": 0.5}, TRAINING).weighting == "equal"
+
+
+def test_a_list_names_built_in_methods_and_completing_twice_changes_nothing() -> None:
+    completed = complete_methods(list(BUILT_IN), TRAINING)
+    assert list(completed) == list(BUILT_IN)
+    assert complete_methods(completed, TRAINING) == completed
+    assert complete_methods({"equal": {}}, TRAINING)["equal"] == asdict(complete_method("equal", {}, TRAINING))
+
+
+def test_the_stl_suite_shares_nothing_and_trains_as_the_training_section_says() -> None:
+    settings = stl_settings(TRAINING)
+    assert (settings.epochs, settings.branches, settings.branch_epochs) == (0, "task", 7)
+    assert settings.branch_learning_rate == 0.1
+    longer = complete_method("stl_20", {"epochs": 0, "branches": "task", "branch_epochs": 20}, TRAINING)
+    assert (longer.epochs, longer.branch_epochs) == (0, 20)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "said"),
+    [
+        ("pcgrda", {}, r"methods: 'pcgrda' is unknown and has no settings; allowed: equal, uncertainty"),
+        ("stl", {"epochs": 3}, r"methods.stl: the STL suite is always trained"),
+        ("mine", {"weighting": "best"}, r"methods.mine.weighting: 'best' is unknown; allowed: equal"),
+        ("mine", {"branches": "tasks"}, r"mine.branches: 'tasks' is unknown; allowed: none, task.* or groups"),
+        ("equal", {"branch_epochs": 3}, r"equal: branches: none with branch_epochs: 3; set both"),
+        ("mine", {"branches": "task", "branch_epochs": 0}, r"mine: branches: task with branch_epochs: 0; set both"),
+        ("mine", {"epochs": 0}, r"mine: epochs: 0 trains nothing"),
+    ],
+)
+def test_a_mistake_is_named_with_what_is_allowed(name: str, settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        complete_method(name, settings, TRAINING)
+
+
+def test_groups_are_cut_down_to_the_tasks_of_a_dataset() -> None:
+    groups = {"first": ["b", "a"], "second": ["c"], "third": ["d"]}
+    assert branch_tasks(groups, ["a", "b", "c"], "here") == {"first": ["a", "b"], "second": ["c"]}
+    assert branch_tasks("task", ["a", "b"], "here") == {"a": ["a"], "b": ["b"]}
+    assert branch_tasks("none", ["a", "b"], "here") == {}
+
+
+@pytest.mark.parametrize(("task", "where"), [("e", "no group"), ("b", "first and second")])
+def test_a_task_in_no_group_or_in_two_is_refused(task: str, where: str) -> None:
+    with pytest.raises(UserError, match=f"here: task {task} is in {where}; put each task into one group"):
+        branch_tasks({"first": ["a", "b"], "second": ["b", "c"]}, ["a", task], "here")
