@@ -15,5 +15,5 @@ def test_the_example_runs(title: str, code: str, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out
 
 
-def test_there_are_two_examples() -> None:
-    assert len(EXAMPLES) == 2
+def test_there_are_three_examples() -> None:
+    assert len(EXAMPLES) == 3
