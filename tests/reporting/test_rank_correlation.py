@@ -7,9 +7,14 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
-from curvature_mtl.reporting.curvature_tables import curvature_against_transfer, rank_correlations, spearman
+from curvature_mtl.reporting.curvature_tables import (
+    curvature_against_transfer,
+    partial_spearman,
+    rank_correlations,
+    spearman,
+)
 
 
 @given(points=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=4, max_size=15))
@@ -63,6 +68,49 @@ def test_three_points_have_a_correlation_and_no_interval() -> None:
     assert math.isnan(high)
 
 
+POINTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), min_size=6, max_size=15)
+
+
+@given(points=POINTS)
+def test_the_partial_one_is_that_of_what_regression_on_ranks_leaves(points: list[tuple[int, int, int]]) -> None:
+    x, y, z = np.array(points, float).T
+    assume(np.ptp(x) > 0 and np.ptp(y) > 0 and np.ptp(z) > 0)
+    assume(abs(spearman(x, z)[0]) < 0.999 and abs(spearman(y, z)[0]) < 0.999)
+    design = np.stack([np.ones(len(z)), rankdata(z)], axis=1)
+    left = [rankdata(v) - design @ np.linalg.lstsq(design, rankdata(v), rcond=None)[0] for v in (x, y)]
+    rho, low, high = partial_spearman(x, y, z)
+    assert rho == pytest.approx(np.corrcoef(*left)[0, 1], abs=1e-9)
+    assert low <= rho <= high
+
+
+def test_the_interval_of_the_partial_one_is_that_of_one_point_less() -> None:
+    x, y = np.arange(8.0), np.array([2, 1, 4, 3, 6, 5, 8, 7.0])
+    unrelated = np.array([1.0, 1, -1, -1, -1, -1, 1, 1])
+    assert spearman(x, unrelated)[0] == spearman(y, unrelated)[0] == pytest.approx(0, abs=1e-15)
+    rho, low, high = partial_spearman(x, y, unrelated)
+    assert rho == pytest.approx(spearman(x, y)[0])
+    half = 1.959964 * math.sqrt((1 + rho**2 / 2) / 4)
+    assert (low, high) == pytest.approx((math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half)))
+
+
+def test_a_common_cause_explains_it_away() -> None:
+    rng = np.random.default_rng(0)
+    cause = np.arange(200.0)
+    x, y = (cause + 30 * rng.normal(size=200) for _ in range(2))
+    assert spearman(x, y)[1] > 0.6
+    _, low, high = partial_spearman(x, y, cause)
+    assert low < 0 < high
+
+
+def test_nothing_is_left_of_what_has_the_order_of_the_given() -> None:
+    x, y = np.arange(8.0), np.array([2, 1, 4, 3, 6, 5, 8, 7.0])
+    assert np.isnan(partial_spearman(x, y, np.exp(x))).all()
+    assert np.isnan(partial_spearman(x, y, -y)).all()
+    assert np.isnan(partial_spearman(x, np.ones(8), y)).all()
+    assert np.isnan(partial_spearman(x[:3], y[:3], y[[2, 0, 1]])).all()
+    assert np.isnan(partial_spearman(x[:4], y[:4], y[[2, 0, 1, 3]])).tolist() == [False, True, True]
+
+
 def test_curvature_meets_transfer_by_task_in_means_over_seeds() -> None:
     key = {"dataset": "d", "split": "random"}
     curvature = pd.DataFrame(
@@ -97,9 +145,9 @@ def test_curvature_meets_transfer_by_task_in_means_over_seeds() -> None:
         30.5,
         2,
     ]
-    correlations = rank_correlations(joined).set_index(["model", "quantity"])
+    correlations = rank_correlations(joined).set_index(["model", "quantity", "given"])
     assert row[["ggn_trace", "gradient_noise", "curvature_over_noise"]].tolist() == [5.5, 4.5, 1.0]
-    assert len(correlations) == 2 * 6
-    assert correlations.loc[("stl", "trace"), "spearman"] == pytest.approx(-1)
-    assert math.isnan(correlations.loc[("stl", "loss"), "spearman"])
+    assert len(correlations) == 2 * (6 + 5), "the loss is not given itself"
+    assert correlations.loc[("stl", "trace", "nothing"), "spearman"] == pytest.approx(-1)
+    assert math.isnan(correlations.loc[("stl", "loss", "nothing"), "spearman"])
     assert (correlations["n_tasks"] == 4).all()

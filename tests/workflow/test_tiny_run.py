@@ -5,7 +5,17 @@ import pytest
 
 from workflow.project import TINY, Project
 
-FIGURES = {"example_graphs", "data_overview", "stl_vs_mtl", "spectral_density", "conflict", "curvature_vs_transfer"}
+FIGURES = {
+    "example_graphs",
+    "data_overview",
+    "stl_vs_mtl",
+    "spectral_density",
+    "log_spectral_density",
+    "outliers",
+    "conflict",
+    "curvature_vs_transfer",
+    "rank_correlation",
+}
 COLUMNS = {
     "accuracy": "dataset split method task seed unit n_test mae mad",
     "delta_m": "dataset split method seed delta_m_percent tasks_better n_tasks",
@@ -13,6 +23,8 @@ COLUMNS = {
     "trace_se n_products",
     "curvature_quantities": "dataset split model epoch task seed block operator quantity value error n_products "
     "n_probes",
+    "outliers": "dataset split model task seed end rank ritz_value residual is_apart",
+    "rank_correlation": "dataset split model method quantity given n_tasks spearman ci_low ci_high",
     "conflict": "dataset split model epoch seed measure task_a task_b value error",
 }
 
@@ -40,7 +52,7 @@ def edited(project, first_run):
 
 
 def test_is_small(project):
-    assert sum(project.planned_jobs(*TINY).values()) <= 29
+    assert sum(project.planned_jobs(*TINY).values()) <= 40
 
 
 def test_says_that_it_is_the_sample(first_run):
@@ -113,7 +125,7 @@ def test_an_edit_of_the_training_code_reruns_training_and_what_follows(edited):
 
 def test_an_edit_of_the_plot_style_reruns_the_notebooks_alone(edited):
     edited.edit("workflow/curvature_mtl/reporting/style.py", "FULL_WIDTH = 7.0", "FULL_WIDTH = 6.9")
-    assert edited.planned_jobs(*TINY) == {"notebook": 6, "all": 1}
+    assert edited.planned_jobs(*TINY) == {"notebook": len(FIGURES), "all": 1}
 
 
 def test_the_report_can_be_made(project, first_run):

@@ -150,6 +150,7 @@ CURVATURE_TABLES = [
     "curvature_quantities",
     "conflict",
     "extremal_eigenvalues",
+    "outliers",
     "curvature_vs_transfer",
     "rank_correlation",
 ]
@@ -162,6 +163,8 @@ FIGURE_TABLES = {
     ],
     "stl_vs_mtl": [f"{TABLES}/{name}.csv" for name in ACCURACY_TABLES],
     "spectral_density": [f"{TABLES}/ritz_values.parquet", f"{TABLES}/curvature.csv"],
+    "log_spectral_density": [f"{TABLES}/ritz_values.parquet", f"{TABLES}/curvature_quantities.csv"],
+    "outliers": [f"{TABLES}/outliers.csv"],
     "conflict": [
         f"{TABLES}/conflict.csv",
         *expand(f"{RESULTS}/{{dataset}}/graphs.parquet", dataset=config["datasets"]),
@@ -170,14 +173,18 @@ FIGURE_TABLES = {
         f"{TABLES}/curvature_vs_transfer.csv",
         f"{TABLES}/rank_correlation.csv",
     ],
+    "rank_correlation": [f"{TABLES}/rank_correlation.csv"],
 }
 FIGURE_LABELS = {
     "example_graphs": "What the network sees",
     "data_overview": "Labels and their correlations",
     "stl_vs_mtl": "STL against MTL",
     "spectral_density": "Spectral density of each task's Hessian",
+    "log_spectral_density": "Spectral density on a logarithmic scale",
+    "outliers": "The ends of each task's spectrum",
     "conflict": "Overlaps of the tasks' Hessians and gradients",
     "curvature_vs_transfer": "Curvature against the gain or loss under MTL",
+    "rank_correlation": "Curvature against the gain or loss under MTL, given the training loss",
 }
 
 

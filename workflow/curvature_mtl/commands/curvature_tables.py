@@ -9,46 +9,50 @@ from curvature_mtl.commands import _run
 from curvature_mtl.curvature.columns import CONFLICT_COLUMNS, EXTREMAL_COLUMNS, QUANTITY_COLUMNS, TASK_KEYS
 from curvature_mtl.files import read_json, write_table
 from curvature_mtl.reporting.curvature_tables import curvature_against_transfer, rank_correlations
+from curvature_mtl.reporting.outliers import outlier_table
 from curvature_mtl.reporting.tables import data_note, write_csv_and_markdown
 
 KEYS = [key for key in TASK_KEYS if key != "epoch"]
 MODEL_KEYS = [key for key in TASK_KEYS if key != "task"]
 RESIDUALS = [name for name in EXTREMAL_COLUMNS if name.endswith("_residual")]
+OF_QUANTITIES = (
+    "More on each task's curvature: traces of blocks, Gauss-Newton trace, gradient noise, Frobenius norm, "
+    "effective rank, shares of negative curvature, with errors"
+)
+OF_CONFLICTS = "Between tasks of one network: overlaps of Hessians and of gradients"
+OF_OUTLIERS = "From both ends of each spectrum inwards: Ritz values that stand apart, and the first that does not"
+OF_TRANSFER = "Curvature of each task and its change of MAE under MTL, means over seeds"
+OF_CORRELATIONS = "Rank correlation over tasks of curvature and change of MAE, as it is and given the training loss"
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Write the curvature tables as CSV and Markdown, and the Ritz values as parquet."""
-    summaries = [read_json(path) for path in arguments.summaries]
-    note = data_note(arguments.run, summaries)
-    measured = pd.concat([pd.read_parquet(path) for path in arguments.curvature], ignore_index=True)
-    quantities = pd.concat([pd.read_parquet(path) for path in arguments.quantities], ignore_index=True)
-    conflicts = [pd.read_parquet(path) for path in arguments.conflict]
-    # Tables of single-task networks have no rows, and no types of columns either.
-    conflict = pd.concat([table for table in conflicts if len(table)] or conflicts, ignore_index=True)
-    joined = curvature_against_transfer(measured, quantities, pd.read_csv(arguments.transfer))
+    note = data_note(arguments.run, [read_json(path) for path in arguments.summaries])
+    curvature, ritz, quantities, conflict = (
+        joined(paths) for paths in (arguments.curvature, arguments.ritz, arguments.quantities, arguments.conflict)
+    )
+    against_transfer = curvature_against_transfer(curvature, quantities, pd.read_csv(arguments.transfer))
     for name, table, caption in (
-        ("curvature", measured.drop(columns=RESIDUALS), "Hessian of each task's mean squared error in the trunk"),
-        (
-            "curvature_quantities",
-            quantities[[*TASK_KEYS, *QUANTITY_COLUMNS]],
-            "More on each task's curvature: traces of blocks, Gauss-Newton trace, gradient noise, with errors",
-        ),
-        (
-            "conflict",
-            conflict[[*MODEL_KEYS, *CONFLICT_COLUMNS]],
-            "Between tasks of one network: overlaps of Hessians and of gradients",
-        ),
+        ("curvature", curvature.drop(columns=RESIDUALS), "Hessian of each task's mean squared error in the trunk"),
+        ("curvature_quantities", quantities[[*TASK_KEYS, *QUANTITY_COLUMNS]], OF_QUANTITIES),
+        ("conflict", conflict[[*MODEL_KEYS, *CONFLICT_COLUMNS]], OF_CONFLICTS),
         (
             "extremal_eigenvalues",
-            measured[[*KEYS, *EXTREMAL_COLUMNS]],
+            curvature[[*KEYS, *EXTREMAL_COLUMNS]],
             "Extremal Ritz values with their residual norms",
         ),
-        ("curvature_vs_transfer", joined, "Curvature of each task and its change of MAE under MTL, means over seeds"),
-        ("rank_correlation", rank_correlations(joined), "Rank correlation over tasks of curvature and change of MAE"),
+        ("outliers", outlier_table(ritz), OF_OUTLIERS),
+        ("curvature_vs_transfer", against_transfer, OF_TRANSFER),
+        ("rank_correlation", rank_correlations(against_transfer), OF_CORRELATIONS),
     ):
         write_csv_and_markdown(arguments.folder / f"{name}.csv", table, caption, note)
-    ritz = pd.concat([pd.read_parquet(path) for path in arguments.ritz], ignore_index=True)
     write_table(arguments.folder / "ritz_values.parquet", ritz)
+
+
+def joined(paths: list[Path]) -> pd.DataFrame:
+    """Return the tables as one. Those without rows, of networks of a single task, have no types of columns either."""
+    tables = [pd.read_parquet(path) for path in paths]
+    return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ NAMED = {
     ("hessian", "curvature_over_noise"): "curvature_over_noise",
 }
 QUANTITIES = (*MEASURED, *NAMED.values())
-FEWEST_TASKS = 4
+# The training loss is what confounds: where it is high, so is the curvature.
+CONFOUNDER = "loss"
 
 
 def curvature_against_transfer(
@@ -39,14 +40,20 @@ def curvature_against_transfer(
 def rank_correlations(joined: pd.DataFrame) -> pd.DataFrame:
     """Return Spearman's rank correlation of each curvature quantity with the change of MAE over tasks.
 
-    Columns: dataset, split, model, method, quantity, n_tasks, spearman, ci_low, ci_high (95 %).
+    Each but the loss comes twice: as it is, and as the partial correlation given the loss.
+
+    Columns: dataset, split, model, method, quantity, given (nothing or loss), n_tasks, spearman, ci_low, ci_high
+    (95 %).
     """
     rows = []
     for key, group in joined.groupby(["dataset", "split", "model", "method"], sort=False):
+        change, loss = group["change_percent"].to_numpy(), group[CONFOUNDER].to_numpy()
         for quantity in QUANTITIES:
-            estimate = spearman(group[quantity].to_numpy(), group["change_percent"].to_numpy())
-            rows.append((*key, quantity, len(group), *estimate))
-    columns = ["dataset", "split", "model", "method", "quantity", "n_tasks", "spearman", "ci_low", "ci_high"]
+            values = group[quantity].to_numpy()
+            rows.append((*key, quantity, "nothing", len(group), *spearman(values, change)))
+            if quantity != CONFOUNDER:
+                rows.append((*key, quantity, CONFOUNDER, len(group), *partial_spearman(values, change, loss)))
+    columns = ["dataset", "split", "model", "method", "quantity", "given", "n_tasks", "spearman", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -57,11 +64,35 @@ def spearman(x: np.ndarray, y: np.ndarray, confidence: float = 0.95) -> tuple[fl
     (1 + rho^2 / 2) / (n - 3). It is NaN for fewer than 4 points, the correlation too for fewer than 3 or
     when x or y is constant.
     """
+    rho = _rank_correlation(x, y)
+    return rho, *_fisher_interval(rho, len(x) - 3, confidence)
+
+
+def partial_spearman(
+    x: np.ndarray, y: np.ndarray, given: np.ndarray, confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Return the partial rank correlation of x and y given a third variable, and its confidence interval.
+
+    It is the correlation of what linear regressions on the ranks of `given` leave of the ranks of x and y. The
+    interval is that of `spearman` with one point less (Fisher, Metron 3, 329-332, 1924). It is NaN for fewer than 5
+    points, the correlation too for fewer than 4, or when x or y is constant or has the order of `given`.
+    """
+    xy, xz, yz = _rank_correlation(x, y), _rank_correlation(x, given), _rank_correlation(y, given)
+    left = (1 - xz**2) * (1 - yz**2)
+    rho = float(np.clip((xy - xz * yz) / np.sqrt(left), -1, 1)) if len(x) >= 4 and left > 1e-12 else float("nan")
+    return rho, *_fisher_interval(rho, len(x) - 4, confidence)
+
+
+def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan"), float("nan"), float("nan")
-    rho = float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
-    if len(x) < FEWEST_TASKS:
-        return rho, float("nan"), float("nan")
+        return float("nan")
+    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+
+
+def _fisher_interval(rho: float, degrees: int, confidence: float) -> tuple[float, float]:
+    """Return the interval of Fisher's z with the variance (1 + rho^2 / 2) / degrees, NaN without a degree."""
+    if degrees < 1:
+        return float("nan"), float("nan")
     z = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
-    half = norm.ppf(0.5 + confidence / 2) * np.sqrt((1 + rho**2 / 2) / (len(x) - 3))
-    return rho, float(np.tanh(z - half)), float(np.tanh(z + half))
+    half = norm.ppf(0.5 + confidence / 2) * np.sqrt((1 + rho**2 / 2) / degrees)
+    return float(np.tanh(z - half)), float(np.tanh(z + half))

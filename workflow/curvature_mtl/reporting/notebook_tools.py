@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from curvature_mtl.curvature.density import smoothed_density
+from curvature_mtl.curvature.density import log_density, smoothed_density
 from curvature_mtl.files import read_json
 from curvature_mtl.reporting.style import FULL_WIDTH, PALETTE, save_figure, use_style
 from curvature_mtl.reporting.tables import data_note
@@ -14,6 +14,7 @@ __all__ = [
     "FULL_WIDTH",
     "PALETTE",
     "data_note",
+    "log_density",
     "read_examples",
     "read_graph_tables",
     "read_summaries",
