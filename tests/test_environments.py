@@ -30,15 +30,17 @@ def locked(environment: str) -> dict[str, str]:
 
 def numbers(version: str) -> list[int]:
     """Return 2026.03.4 and 2026.3.4 as the same."""
-    return [int(part) for part in version.split(".")]
+    return [int(part) for part in re.findall(r"\d+", version)]
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
 def test_every_package_is_pinned_to_the_version_of_the_lock(path: Path) -> None:
     versions = locked(path.stem)
-    for dependency in yaml.safe_load(path.read_text())["dependencies"]:
+    dependencies = yaml.safe_load(path.read_text())["dependencies"]
+    by_pip = [name for group in dependencies if isinstance(group, dict) for name in group["pip"]]
+    for dependency in [*(entry for entry in dependencies if isinstance(entry, str)), *by_pip]:
         name, version = re.fullmatch(r"(\S+) ==(\S+)", dependency).groups()
-        if name != "python":
+        if name not in ("python", "pip"):
             assert numbers(versions[ON_PYPI.get(name, name)]) == numbers(version), dependency
 
 

@@ -63,8 +63,8 @@ def train(
     network = network or build_network(NODE_DIM, EDGE_DIM, 2, NetworkSettings(8, 2, 8), seed)
     data = TaskData(graphs, TRAIN, VALIDATION, ["mean", "noise"])
     plan = Plan(settings.epochs, rate, seed, False, settings)
-    weighting = build_weighting(weighting, 2)
-    return network, fit(network, weighting, data, plan, Checkpoint(checkpoint, fingerprint), on_epoch)
+    built = build_weighting(weighting, 0.5, network)
+    return network, fit(network, built, data, plan, Checkpoint(checkpoint, fingerprint), on_epoch)
 
 
 def bits(network: Network) -> bytes:

@@ -143,8 +143,9 @@ def _train_step(state: TrainingState, batch: GraphBatch, plan: Plan, epoch: int)
     """Move the weights once; return the step and the tasks' weights [tasks]."""
     representation = state.network.trunk(batch)
     loss = pointwise_loss(plan.settings.loss, plan.settings.loss_width)
-    sums, labelled = task_sums(state.network.heads(representation), batch.y, loss)
-    step = Step(representation, sums / labelled.clamp(min=1), labelled)
+    prediction = state.network.heads(representation)
+    sums, labelled = task_sums(prediction, batch.y, loss)
+    step = Step(representation, prediction, sums / labelled.clamp(min=1), labelled)
     if not (total := step.losses.sum()).isfinite():
         rate = state.scheduler.get_last_lr()[0]
         raise UserError(

@@ -9,6 +9,7 @@ from curvature_mtl.training.settings import MethodSettings, TrainingSettings
 from curvature_mtl.training.weighting.names import WEIGHTINGS
 
 STL = "stl"
+EQUAL = "equal"
 # What a branch may be besides tasks listed by hand.
 NO_BRANCHES, BY_TASK = "none", "task"
 BRANCHES = [NO_BRANCHES, BY_TASK]
@@ -34,9 +35,13 @@ def complete_method(name: str, given: Mapping[str, Any], training: TrainingSetti
         allowed = ", ".join(BUILT_IN)
         raise UserError(f"config: methods: {name!r} is unknown and has no settings; allowed: {allowed}")
     chosen = BUILT_IN.get(name, {}) | dict(given)
+    weighting = chosen.get("weighting", EQUAL)
+    if weighting not in WEIGHTINGS:
+        raise UserError(f"config: methods.{name}.weighting: {weighting!r} is unknown; allowed: {', '.join(WEIGHTINGS)}")
     has_branches = chosen.get("branches", NO_BRANCHES) != NO_BRANCHES
     defaults: dict[str, Any] = {
-        "weighting": "equal",
+        "weighting": weighting,
+        "power": WEIGHTINGS[weighting].power,
         "epochs": training.epochs,
         "learning_rate": training.learning_rate_mtl,
         "branches": NO_BRANCHES,
@@ -51,7 +56,8 @@ def complete_method(name: str, given: Mapping[str, Any], training: TrainingSetti
 def stl_settings(training: TrainingSettings) -> MethodSettings:
     """Return the STL suite as a method: branches for single tasks, and nothing shared before."""
     return MethodSettings(
-        weighting="equal",
+        weighting=EQUAL,
+        power=0.0,
         epochs=0,
         learning_rate=training.learning_rate_mtl,
         branches=BY_TASK,
@@ -90,8 +96,9 @@ def branch_tasks(branches: str | Mapping[str, list[str]], tasks: list[str], key:
 
 
 def _check(key: str, settings: MethodSettings) -> None:
-    if settings.weighting not in WEIGHTINGS:
-        raise UserError(f"{key}.weighting: {settings.weighting!r} is unknown; allowed: {', '.join(WEIGHTINGS)}")
+    if settings.power and not WEIGHTINGS[settings.weighting].power:
+        having = ", ".join(name for name, described in WEIGHTINGS.items() if described.power)
+        raise UserError(f"{key}.power: {settings.weighting} has no exponent, only {having}; remove the key")
     if isinstance(settings.branches, str) and settings.branches not in BRANCHES:
         allowed = ", ".join(BRANCHES)
         raise UserError(f"{key}.branches: {settings.branches!r} is unknown; allowed: {allowed}, or groups of tasks")

@@ -25,7 +25,8 @@ class MethodSettings:
     """A shared network for all tasks, then branches: copies of it, each trained on for a task or a few.
 
     Attributes:
-        weighting: how the tasks' gradients are weighed where they meet, a name of `weighting.WEIGHTINGS`.
+        weighting: how the tasks' gradients are weighed where they meet, a name of `weighting.names`.
+        power: exponent of a curvature-informed weighting; 0 for the others, which have none.
         epochs: of the shared network; without any the branches start from random weights, as an STL suite does.
         learning_rate: peak rate of the shared network.
         branches: `none`, `task` for one a task, or the tasks of each branch by its name.
@@ -34,6 +35,7 @@ class MethodSettings:
     """
 
     weighting: str
+    power: float
     epochs: int
     learning_rate: float
     branches: str | dict[str, list[str]]

@@ -75,9 +75,13 @@ class Suite:
             plan = Plan(epochs, rate, self.seed, True, replace(self.training, snapshot_epochs=[]))
         else:
             network = build_network(self.store.node_dim, self.store.edge_dim, len(tasks), self.network, self.seed)
-            weighting = build_weighting(self.method.weighting, len(tasks))
+            weighting = build_weighting(self.method.weighting, self.method.power, network)
             plan = Plan(epochs, rate, self.seed, False, self.training)
-        determining = [asdict(plan), tasks, asdict(self.method) if shared else self.method.weighting]
+        determining = [
+            asdict(plan),
+            tasks,
+            asdict(self.method) if shared else [self.method.weighting, self.method.power],
+        ]
         checkpoint = Checkpoint(
             self.checkpoints / f"{name}.safetensors", f"{self.fingerprint} {json.dumps(determining)}"
         )

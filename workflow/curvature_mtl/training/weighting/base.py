@@ -26,11 +26,13 @@ class Step(NamedTuple):
 
     Attributes:
         representation: u [graphs, d], what trunk and heads share.
+        prediction: standardised [graphs, T].
         losses: each task's mean loss over the batch's labelled graphs [T], 0 for a task without any.
         labelled: number of those graphs [T].
     """
 
     representation: Tensor
+    prediction: Tensor
     losses: Tensor
     labelled: Tensor
 
@@ -51,11 +53,11 @@ class Weighting(nn.Module, ABC):
 
     @abstractmethod
     def backward(self, network: Network, step: Step) -> Tensor:
-        """Set the gradients of the network and of the weighting itself; return the weights [T] without gradient."""
+        """Set the gradients of the network and of the weighting itself; return the weights [T]."""
 
     def for_tasks(self, columns: list[int]) -> "Weighting":
-        """Return the weighting with which a branch for some of the tasks begins."""
-        return type(self)(len(columns))
+        """Return the weighting with which a branch for the tasks in some columns begins."""
+        return self
 
 
 class Scalarised(Weighting):
@@ -65,10 +67,9 @@ class Scalarised(Weighting):
     def objective(self, losses: Tensor) -> Tensor:
         """Return what is minimised, from the losses [T]."""
 
-    @abstractmethod
-    def weights(self) -> Tensor:
-        """Return the factors [T] of the losses in the objective, up to a common one."""
-
     def backward(self, network: Network, step: Step) -> Tensor:
+        step.losses.retain_grad()
         self.objective(step.losses).backward()
-        return self.weights().detach()
+        weights = step.losses.grad
+        assert weights is not None
+        return weights

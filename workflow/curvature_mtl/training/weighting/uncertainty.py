@@ -22,9 +22,6 @@ class Uncertainty(Scalarised):
     def objective(self, losses: Tensor) -> Tensor:
         return (torch.exp(-self.log_scale) * losses + self.log_scale).mean()
 
-    def weights(self) -> Tensor:
-        return torch.exp(-self.log_scale)
-
     def for_tasks(self, columns: list[int]) -> "Uncertainty":
         branch = Uncertainty(len(columns))
         branch.log_scale.data.copy_(self.log_scale.data[columns])
