@@ -5,8 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
+from curvature.known_spectrum import OUTLIERS, P, outliers_over_bulk
 from curvature.small_network import network_problem, rotated
 from curvature_mtl.curvature.lanczos import lanczos, lanczos_in_step
 from curvature_mtl.curvature.trace import rademacher
@@ -44,6 +46,32 @@ def test_no_copies_of_outliers(centre: float, width: float) -> None:
     run = lanczos(centre * torch.eye(200, dtype=torch.float64) + width * spread, torch.ones(200), steps=120)
     found = (run.ritz_values - centre) / width
     np.testing.assert_allclose(found[np.abs(found) > 1.5], [-30, 50, 100], atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [30, 50, 100])
+@pytest.mark.parametrize(("least", "bulk"), [(3, 0.05), (10, 0.3)])
+def test_of_20_outliers_over_an_indefinite_bulk_20_are_found_though_products_are_in_float32(
+    least: float, bulk: float, steps: int
+) -> None:
+    operator = outliers_over_bulk(least, bulk)
+    outliers = np.sort(operator.eigenvalues)[-OUTLIERS:]
+    for start in rademacher(P, 3, seed=0):
+        found = lanczos(operator, start, steps).ritz_values
+        assert int((found > 0.7 * least).sum()) == OUTLIERS
+        np.testing.assert_allclose(found[-OUTLIERS:], outliers, rtol=1e-5 if steps > 30 else 0.02)
+
+
+def test_without_reorthogonalisation_there_would_be_twice_as_many() -> None:
+    operator, steps = outliers_over_bulk(), 50
+    alphas, betas, before, direction = [], [0.0], np.zeros(P, np.float32), np.full(P, P**-0.5, np.float32)
+    for _ in range(steps):
+        rest = (operator @ torch.from_numpy(direction)).numpy() - np.float32(betas[-1]) * before
+        alphas.append(rest @ direction)
+        rest = rest - alphas[-1] * direction
+        betas.append(float(np.linalg.norm(rest)))
+        before, direction = direction, rest / np.float32(betas[-1])
+    found = eigh_tridiagonal(np.array(alphas, float), np.array(betas[1:-1]), eigvals_only=True)
+    assert int((found > 2).sum()) > 1.9 * OUTLIERS
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 12])

@@ -87,8 +87,9 @@ class TestDefinition:
 
 
 class TestOutliers:
-    # Hutchinson's estimator with signs has medians of 8.3, 5.5 and 3.9 % here, Hutch++ 9.8, 2.4 and .22 %.
-    @pytest.mark.parametrize(("n_products", "median"), [(12, 0.09), (30, 0.015), (60, 0.0009)])
+    # Hutchinson's estimator with signs has medians of 8.3, 5.5 and 3.9 % here, Hutch++ 9.8, 2.4 and .22 %. Of 2,400
+    # seeds XTrace's at 30 products is 1.43 +- .03 %.
+    @pytest.mark.parametrize(("n_products", "median"), [(12, 0.09), (30, 0.0145), (60, 0.0009)])
     def test_they_are_caught(self, n_products: int, median: float) -> None:
         errors = relative_errors(on_outliers(n_products), outliers_over_bulk().trace)
         assert np.median(np.abs(errors)) < median
