@@ -14,13 +14,17 @@ BIN := .venv/bin
 READY := .venv/.made-from-lock
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 
-.PHONY: help env reproduce lint test test-full query-mp
+# Whose graphs `make benchmark` takes, such as BENCHMARK_OPTIONS="--configfile config/qm8.yaml"; the sample's by default.
+BENCHMARK_OPTIONS ?=
+
+.PHONY: help env reproduce lint test test-full benchmark query-mp
 
 help:
 	@echo "make reproduce   .venv from the lock file, then every figure and table of the sample (minutes)"
 	@echo "make test        lint, unit tests and one tiny run of the workflow"
 	@echo "make test-full   the tests that take longer: repeats, kills, stand-ins"
 	@echo "make lint        format, style, types and workflow checks alone"
+	@echo "make benchmark   seconds of our curvature products and of other packages' (a quarter of an hour)"
 	@echo "make query-mp    today's Materials Project as a frozen table with its config (needs MP_API_KEY)"
 	@echo "make env         .venv alone (TORCH_INDEX=... for a CUDA build of torch)"
 
@@ -53,6 +57,9 @@ test: lint
 
 test-full: env
 	$(BIN)/pytest -m slow
+
+benchmark: env
+	$(BIN)/snakemake benchmark_curvature --cores 1 $(BENCHMARK_OPTIONS)
 
 query-mp: .venv-mp-api/.made-from-lock
 	@PYTHONPATH=workflow .venv-mp-api/bin/python -m curvature_mtl.commands.query_materials_project --folder $(MP_FOLDER) $(MP_OPTIONS)

@@ -19,6 +19,7 @@ include: "workflow/rules/features.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/curvature.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/benchmark.smk"
 
 
 rule all:
