@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from scipy.fft import dct, idct
 from torch import Tensor
@@ -46,6 +48,11 @@ def outliers_over_bulk(least: float = 3, bulk: float = 0.05) -> KnownSpectrum:
 def coverage(estimates: Sequence[TraceEstimate], truth: float) -> float:
     """Return the share of the nominal 95 % intervals that hold the truth."""
     return float(np.mean([low <= truth <= high for low, high in (estimate.interval() for estimate in estimates)]))
+
+
+def slowly(*values: Any) -> Any:
+    """Return a case of `parametrize` that `make test-full` runs: a coverage takes 400 estimates."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def relative_errors(estimates: Sequence[TraceEstimate], truth: float) -> np.ndarray:

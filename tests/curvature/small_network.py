@@ -1,5 +1,6 @@
 """A network small enough for its dense Hessian, and matrices with known spectra."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -58,7 +59,9 @@ def network_problem() -> Problem:
     return Problem(network, store, graphs, dense_hessian(network, graphs.batch(torch.arange(9)), TASK))
 
 
-def dense_hessian(network: Network, batch: GraphBatch, task: int) -> Tensor:
+def dense_hessian(
+    network: Network, batch: GraphBatch, task: int, pointwise: Callable[[Tensor], Tensor] = log_cosh
+) -> Tensor:
     """Form the trunk Hessian of one task's mean loss by another path than the operator's: torch.func, row by row."""
     names = [f"trunk.{name}" for name, _ in network.trunk.named_parameters()]
     parameters = [parameter.detach() for parameter in network.trunk.parameters()]
@@ -68,7 +71,7 @@ def dense_hessian(network: Network, batch: GraphBatch, task: int) -> Tensor:
         parts = [part.view_as(like) for part, like in zip(flat.split(sizes), parameters, strict=True)]
         prediction = torch.func.functional_call(network, dict(zip(names, parts, strict=True)), (batch,))[:, task]
         labelled = ~torch.isnan(batch.y[:, task])
-        return log_cosh(prediction[labelled] - batch.y[labelled, task]).mean()
+        return pointwise(prediction[labelled] - batch.y[labelled, task]).mean()
 
     rows = torch.func.jacrev(torch.func.grad(loss), chunk_size=256)
     return rows(torch.cat([parameter.flatten() for parameter in parameters])).detach()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from curvature.known_spectrum import KnownSpectrum, coverage, outliers_over_bulk, relative_errors
+from curvature.known_spectrum import KnownSpectrum, coverage, outliers_over_bulk, relative_errors, slowly
 from curvature.small_network import network_problem, rotated
 from curvature_mtl.curvature.estimate_trace import FIRST, StoppedTrace, estimate_trace
 from curvature_mtl.curvature.operator import SymmetricOperator
@@ -79,7 +79,7 @@ class TestInterval:
         with pytest.raises(ValueError, match="between 0 and 1"):
             TraceEstimate(5.0, 2.0, 10, 10).interval(confidence)
 
-    @pytest.mark.parametrize(("on", "n_products"), [("outliers", 12), ("outliers", 30), ("network", 12)])
+    @pytest.mark.parametrize(("on", "n_products"), [slowly("outliers", 12), ("outliers", 30), slowly("network", 12)])
     @pytest.mark.parametrize("probes", ["signs", "sphere"])
     def test_hutchinsons_hold_the_truth(self, on: str, n_products: int, probes: str) -> None:
         operator, dense = outliers_over_bulk(), network_problem().dense
@@ -121,7 +121,7 @@ class TestFlatSpectrum:
 
 
 class TestOutliers:
-    @pytest.mark.parametrize(("request_", "n_products"), [(0.1, 16), (0.02, 32), (0.003, 48)])
+    @pytest.mark.parametrize(("request_", "n_products"), [slowly(0.1, 16), (0.02, 32), slowly(0.003, 48)])
     def test_the_requested_error_is_kept(self, request_: float, n_products: int) -> None:
         operator = outliers_over_bulk()
         estimates = [estimate_trace(operator, request_, seed, max_products=400) for seed in range(150)]

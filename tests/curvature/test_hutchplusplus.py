@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from curvature.known_spectrum import coverage, outliers_over_bulk, relative_errors
+from curvature.known_spectrum import coverage, outliers_over_bulk, relative_errors, slowly
 from curvature.small_network import network_problem, rotated
 from curvature_mtl.curvature.hutchplusplus import hutchplusplus_trace
 from curvature_mtl.curvature.trace import TraceEstimate
@@ -20,18 +20,19 @@ def on_outliers(n_products: int) -> list[TraceEstimate]:
 
 
 # Hutchinson's estimator with signs has medians of 8.3, 5.5 and 3.9 % here.
-@pytest.mark.parametrize(("n_products", "median"), [(12, 0.10), (30, 0.025), (60, 0.0025)])
+@pytest.mark.parametrize(("n_products", "median"), [slowly(12, 0.10), (30, 0.025), slowly(60, 0.0025)])
 def test_outliers_are_caught(n_products: int, median: float) -> None:
     errors = relative_errors(on_outliers(n_products), outliers_over_bulk().trace)
     assert np.median(np.abs(errors)) < median
     assert abs(errors.mean()) < 4 * errors.std() / math.sqrt(len(errors))  # unbiased
 
 
-@pytest.mark.parametrize("n_products", [12, 30, 60])
+@pytest.mark.parametrize("n_products", [slowly(12), 30, slowly(60)])
 def test_intervals_hold_the_truth_over_outliers(n_products: int) -> None:
     assert 0.91 < coverage(on_outliers(n_products), outliers_over_bulk().trace) < 0.985
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_for_the_network() -> None:
     dense = network_problem().dense
     estimates = [hutchplusplus_trace(dense, 12, seed) for seed in range(400)]

@@ -20,7 +20,7 @@ from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.models.network import Network, NetworkSettings, build_network
 from small_graphs import EDGE_DIM, NODE_DIM, random_graph
 
-EXAMPLES = settings(max_examples=25)
+EXAMPLES = settings(max_examples=15)
 of_both_kinds = pytest.mark.parametrize("curvature", CURVATURES)
 
 

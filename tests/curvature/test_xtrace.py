@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from curvature.known_spectrum import coverage, outliers_over_bulk, relative_errors
+from curvature.known_spectrum import coverage, outliers_over_bulk, relative_errors, slowly
 from curvature.small_network import network_problem, rotated
 from curvature_mtl.curvature.sphere import SphereSamples, sphere
 from curvature_mtl.curvature.trace import TraceEstimate
@@ -89,17 +89,17 @@ class TestDefinition:
 class TestOutliers:
     # Hutchinson's estimator with signs has medians of 8.3, 5.5 and 3.9 % here, Hutch++ 9.8, 2.4 and .22 %. Of 2,400
     # seeds XTrace's at 30 products is 1.43 +- .03 %.
-    @pytest.mark.parametrize(("n_products", "median"), [(12, 0.09), (30, 0.0145), (60, 0.0009)])
+    @pytest.mark.parametrize(("n_products", "median"), [slowly(12, 0.09), (30, 0.0145), slowly(60, 0.0009)])
     def test_they_are_caught(self, n_products: int, median: float) -> None:
         errors = relative_errors(on_outliers(n_products), outliers_over_bulk().trace)
         assert np.median(np.abs(errors)) < median
         assert abs(errors.mean()) < 4 * errors.std() / math.sqrt(len(errors))  # unbiased
 
-    @pytest.mark.parametrize("n_products", [12, 30, 60])
+    @pytest.mark.parametrize("n_products", [slowly(12), 30, slowly(60)])
     def test_intervals_hold_the_truth(self, n_products: int) -> None:
         assert 0.91 < coverage(on_outliers(n_products), outliers_over_bulk().trace) < 0.985
 
-    @pytest.mark.parametrize("n_products", [12, 30, 60])
+    @pytest.mark.parametrize("n_products", [slowly(12), 30, slowly(60)])
     def test_the_squared_error_is_an_unbiased_variance(self, n_products: int) -> None:
         """Without the covariance of the t_i it would be half of the variance at 12 and 30 products."""
         estimates = on_outliers(n_products)
@@ -108,6 +108,7 @@ class TestOutliers:
         assert 0.8 < stated / found < 1.25
 
 
+@pytest.mark.slow
 class TestNetwork:
     def test_intervals_hold_the_truth(self) -> None:
         assert 0.91 < coverage(on_the_network(), float(network_problem().dense.trace())) < 0.985
