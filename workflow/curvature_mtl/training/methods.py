@@ -11,8 +11,8 @@ from curvature_mtl.training.weighting.names import WEIGHTINGS
 STL = "stl"
 EQUAL = "equal"
 # What a branch may be besides tasks listed by hand.
-NO_BRANCHES, BY_TASK = "none", "task"
-BRANCHES = [NO_BRANCHES, BY_TASK]
+NO_BRANCHES, BY_TASK, BY_OVERLAP = "none", "task", "overlap"
+BRANCHES = [NO_BRANCHES, BY_TASK, BY_OVERLAP]
 # A branch starts close to where it ends: a short training at a low rate.
 BRANCH_EPOCHS = 6
 BRANCH_LEARNING_RATE = 1e-3
@@ -45,6 +45,7 @@ def complete_method(name: str, given: Mapping[str, Any], training: TrainingSetti
         "epochs": training.epochs,
         "learning_rate": training.learning_rate_mtl,
         "branches": NO_BRANCHES,
+        "groups": 0,
         "branch_epochs": BRANCH_EPOCHS if has_branches else 0,
         "branch_learning_rate": BRANCH_LEARNING_RATE,
     }
@@ -61,6 +62,7 @@ def stl_settings(training: TrainingSettings) -> MethodSettings:
         epochs=0,
         learning_rate=training.learning_rate_mtl,
         branches=BY_TASK,
+        groups=0,
         branch_epochs=training.epochs,
         branch_learning_rate=training.learning_rate_stl,
     )
@@ -79,7 +81,9 @@ def complete_methods(
 
 
 def branch_tasks(branches: str | Mapping[str, list[str]], tasks: list[str], key: str) -> dict[str, list[str]]:
-    """Return the tasks of each branch by its name; groups are cut down to `tasks`, those without any left out.
+    """Return the tasks of each branch by its name, for branches that do not depend on the shared network.
+
+    Groups are cut down to `tasks`, and those without any left out.
 
     Raises:
         UserError: beginning with `key`, and naming the task that is in no group, or in two.
@@ -105,5 +109,9 @@ def _check(key: str, settings: MethodSettings) -> None:
     has_branches = settings.branches != NO_BRANCHES
     if has_branches != (settings.branch_epochs > 0):
         raise UserError(f"{key}: branches: {settings.branches} with branch_epochs: {settings.branch_epochs}; set both")
+    if settings.groups and settings.branches != BY_OVERLAP:
+        raise UserError(f"{key}.groups: only `branches: {BY_OVERLAP}` makes groups; remove the key")
+    if settings.branches == BY_OVERLAP and settings.epochs == 0:
+        raise UserError(f"{key}: branches: {BY_OVERLAP} needs a shared network to measure it; set epochs")
     if not has_branches and settings.epochs == 0:
         raise UserError(f"{key}: epochs: 0 trains nothing; only a method with branches may leave out shared epochs")

@@ -29,7 +29,9 @@ class MethodSettings:
         power: exponent of a curvature-informed weighting; 0 for the others, which have none.
         epochs: of the shared network; without any the branches start from random weights, as an STL suite does.
         learning_rate: peak rate of the shared network.
-        branches: `none`, `task` for one a task, or the tasks of each branch by its name.
+        branches: `none`, `task` for one a task, `overlap` for groups of tasks whose curvature overlaps at the shared
+            solution, or the tasks of each branch by its name.
+        groups: number of branches by overlap; 0 for one for each three tasks, but at least 2.
         branch_epochs: of each branch.
         branch_learning_rate: peak rate of each branch.
     """
@@ -39,5 +41,6 @@ class MethodSettings:
     epochs: int
     learning_rate: float
     branches: str | dict[str, list[str]]
+    groups: int
     branch_epochs: int
     branch_learning_rate: float

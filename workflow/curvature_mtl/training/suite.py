@@ -15,11 +15,13 @@ from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.models.network import NetworkSettings, build_network
 from curvature_mtl.training.checkpoint import Checkpoint, Progress
 from curvature_mtl.training.fit import Plan, TaskData, fit
-from curvature_mtl.training.methods import branch_tasks
+from curvature_mtl.training.grouping import overlap_groups
+from curvature_mtl.training.methods import BY_OVERLAP, branch_tasks
 from curvature_mtl.training.model_files import TrainedModel
 from curvature_mtl.training.settings import MethodSettings, TrainingSettings
 from curvature_mtl.training.standardise import Standardiser
 from curvature_mtl.training.trained import TrainedMethod, TrainedNetwork
+from curvature_mtl.training.weighting.base import Cost
 from curvature_mtl.training.weighting.build import build_weighting
 
 logger = logging.getLogger(__name__)
@@ -55,14 +57,23 @@ class Suite:
             shared = None
             if method.epochs:
                 shared = self._train_network(self.name, self.tasks, method.epochs, method.learning_rate, None, bar)
-            groups = branch_tasks(method.branches, self.tasks, self.name)
+            groups, grouping = self._groups(shared)
             bar.total = method.epochs + len(groups) * method.branch_epochs
             branches = [
                 self._train_network(name, tasks, method.branch_epochs, method.branch_learning_rate, shared, bar)
                 for name, tasks in groups.items()
             ]
         first = [shared] if shared else []
-        return TrainedMethod([*first, *branches], branches or first, int((self.subset == "train").sum()))
+        return TrainedMethod([*first, *branches], branches or first, grouping, int((self.subset == "train").sum()))
+
+    def _groups(self, shared: TrainedNetwork | None) -> tuple[dict[str, list[str]], Cost]:
+        """Return the tasks of each branch by its name, and what it cost to find them."""
+        if shared and self.method.branches == BY_OVERLAP:
+            data, _ = self._data(self.name, self.tasks)
+            groups, cost = overlap_groups(shared.model.network, data, self.method.groups, self.seed)
+            logger.info("groups by overlap: %s", groups)
+            return groups, cost
+        return branch_tasks(self.method.branches, self.tasks, self.name), Cost()
 
     def _train_network(
         self, name: str, tasks: list[str], epochs: int, rate: float, shared: TrainedNetwork | None, bar: tqdm

@@ -12,7 +12,7 @@ from torch import nn
 from curvature_mtl.models.network import Network
 from curvature_mtl.training.checkpoint import Progress
 from curvature_mtl.training.model_files import TrainedModel
-from curvature_mtl.training.weighting.base import Weighting
+from curvature_mtl.training.weighting.base import Cost, Weighting
 from curvature_mtl.training.weighting.build import branch_weighting
 
 
@@ -54,11 +54,13 @@ class TrainedMethod:
     Attributes:
         trained: every network that was trained.
         used: those that predict.
+        grouping: what it cost to find the groups of tasks.
         n_train: number of training graphs.
     """
 
     trained: Sequence[TrainedNetwork]
     used: Sequence[TrainedNetwork]
+    grouping: Cost
     n_train: int
 
     @property
@@ -86,8 +88,8 @@ class TrainedMethod:
         """
         sizes = [len(model.tasks) for model in self.models]
         return {
-            "passes": sum(network.progress.graphs for network in self.trained) / self.n_train,
-            "products": sum(network.progress.products for network in self.trained),
+            "passes": (self.grouping.graphs + sum(n.progress.graphs for n in self.trained)) / self.n_train,
+            "products": self.grouping.products + sum(n.progress.products for n in self.trained),
             "models": len(self.models),
             "parameters": sum(p.numel() for model in self.models for p in model.network.parameters()),
             "validation_mae": float(np.average([n.progress.best_score for n in self.used], weights=sizes)),

@@ -8,6 +8,7 @@ from curvature_mtl.training.weighting.base import Weighting
 from curvature_mtl.training.weighting.curvature import CurvatureOverNoise, InverseLambdaMax, InverseTrace
 from curvature_mtl.training.weighting.equal import Equal
 from curvature_mtl.training.weighting.gramian import AGGREGATORS, GramianWeighting
+from curvature_mtl.training.weighting.preconditioned import Preconditioned
 from curvature_mtl.training.weighting.uncertainty import Uncertainty
 
 BUILDERS: dict[str, Callable[[Network, float], Weighting]] = {
@@ -17,6 +18,7 @@ BUILDERS: dict[str, Callable[[Network, float], Weighting]] = {
     "inverse_trace": InverseTrace,
     "inverse_lambda_max": InverseLambdaMax,
     "curvature_over_noise": CurvatureOverNoise,
+    "preconditioned": Preconditioned,
 }
 
 

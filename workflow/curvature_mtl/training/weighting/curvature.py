@@ -1,8 +1,6 @@
-"""Weights from each task's curvature in the trunk, refreshed before an epoch from few products on few graphs."""
+"""Weights from each task's curvature in the trunk."""
 
 import copy
-import math
-from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -10,68 +8,27 @@ from torch import Tensor
 
 from curvature_mtl.curvature.second_order.trunk import TrunkChain
 from curvature_mtl.curvature.shared_trunk import MultiTaskGGN
-from curvature_mtl.graphs.batches import GraphBatch, GraphTensors
+from curvature_mtl.graphs.batches import GraphBatch
 from curvature_mtl.models.network import Network
-from curvature_mtl.training.weighting.base import Cost, Scalarised
+from curvature_mtl.training.weighting.base import Scalarised
+from curvature_mtl.training.weighting.measured import SMALLEST, MeasuredWeighting, random_signs, trunk_size
 
-# What refreshes may cost, relative to the epochs; where the fewest graphs cost more, some epochs go without.
-SHARE_OF_PASSES = 0.05
-FEWEST_GRAPHS = 8
-# Weight of the newest measurement in the moving average.
-NEWEST = 0.5
 PROBES = 4
 # The first eigenvalue needs more steps of the power iteration than the next ones, which go on from its vector.
 FIRST_STEPS = 3
-GRAPHS_PER_BATCH = 256
-# No task's measure counts as smaller than this share of the largest one, lest it get all the weight.
-SMALLEST = 1e-6
 
 
-class CurvatureWeighting(Scalarised):
+class CurvatureWeighting(MeasuredWeighting, Scalarised):
     """The mean over tasks of w_t L_t, w_t being a measure of task t to a negative power, scaled to a mean of 1.
 
     The measures are of the squared error whatever the loss is, since the curvature of log-cosh says how large the
     residuals are; and of the Gauss-Newton matrix G_t, which has no terms of either sign that cancel, so that few
-    probes are enough from the first step on. They are taken on a fixed part of the training graphs, in which the
-    tasks have as many labels each as can be, and averaged geometrically over the refreshes.
-
-    A probe, or a product for one task, counts as one pass over the graphs it touches: derivatives along a vector
-    take half the time of a forward-backward pass, and go to all tasks at once; a product takes as long as it.
+    probes are enough from the first step on.
     """
 
-    measured: Tensor
-    allowed: Tensor
-
     def __init__(self, network: Network, power: float):
-        super().__init__()
+        super().__init__(network.heads.out_features)
         self.power = power
-        # Moving average of the logarithms, and the passes over graphs that may still be spent.
-        self.register_buffer("measured", torch.zeros(network.heads.out_features, dtype=torch.float64))
-        self.register_buffer("allowed", torch.tensor(math.inf, dtype=torch.float64))
-
-    @abstractmethod
-    def measure(self, network: Network, batches: Sequence[GraphBatch]) -> tuple[Tensor, float, int]:
-        """Return each task's measure [T], the passes over the batches' graphs that it took, and the products."""
-
-    @abstractmethod
-    def passes_per_graph(self) -> float:
-        """Return the passes that a measurement usually takes."""
-
-    def refresh(self, network: Network, graphs: GraphTensors, train: Tensor) -> Cost:
-        is_first = bool(self.allowed.isinf())
-        allowance = SHARE_OF_PASSES * len(train)
-        if is_first:
-            self.allowed.zero_()
-        self.allowed += allowance
-        size = min(len(train), max(FEWEST_GRAPHS, int(allowance / self.passes_per_graph())))
-        if not is_first and size * self.passes_per_graph() > self.allowed:
-            return Cost()
-        chosen = balanced_subset(train, ~torch.isnan(graphs.y[train]), size)
-        measure, passes, products = self.measure(network, list(graphs.batches(chosen, GRAPHS_PER_BATCH)))
-        newest = measure.double().clamp(min=SMALLEST * float(measure.max())).log()
-        self.measured.copy_(newest if is_first else torch.lerp(self.measured, newest, NEWEST))
-        self.allowed -= passes * size
-        return Cost(passes * size, products)
 
     def weights(self) -> Tensor:
         """Return the weights [T], positive and with a mean of 1."""
@@ -139,25 +96,6 @@ class InverseLambdaMax(CurvatureWeighting):
         return branch
 
 
-def balanced_subset(train: Tensor, labelled: Tensor, size: int) -> Tensor:
-    """Return `size` of the training graphs such that the tasks have as many labels each as can be.
-
-    The graphs come in a fixed random order, and those go first that are early among the labelled ones of any task.
-
-    Args:
-        train: numbers of the graphs [n].
-        labelled: which tasks they have a label of [n, T].
-    """
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
-    rank = labelled[order].cumsum(0).where(labelled[order], len(train) + 1).min(1).values
-    return train[order[torch.argsort(rank, stable=True)[:size]]]
-
-
-def trunk_size(network: Network) -> int:
-    """Return the number of the trunk's parameters."""
-    return sum(parameter.numel() for parameter in network.trunk.parameters())
-
-
 @torch.no_grad()
 def trace_and_noise(network: Network, batches: Sequence[GraphBatch], n_probes: int) -> tuple[Tensor, Tensor]:
     """Estimate tr G_t and tr C_t of the squared error [T] from derivatives along random signs v.
@@ -167,7 +105,7 @@ def trace_and_noise(network: Network, batches: Sequence[GraphBatch], n_probes: i
     2 r_it y_it, and so tr G_t = E mean_i 2 y_it^2 and tr C_t = E var_i (2 r_it y_it). One vector, and
     one pass forwards, serves all tasks.
     """
-    probes = torch.randint(0, 2, (n_probes, trunk_size(network))).to(network.heads.weight) * 2 - 1
+    probes = random_signs(network, n_probes)
     slopes, gradients = [], []  # y_it and 2 r_it y_it [probes, graphs, T]
     for batch in batches:
         chain = TrunkChain(network.trunk, batch)

@@ -22,4 +22,5 @@ WEIGHTINGS = {
     "inverse_trace": Described("the trace of each task's Gauss-Newton matrix to a negative power", 1.0),
     "inverse_lambda_max": Described("its largest eigenvalue to a negative power", 0.5),
     "curvature_over_noise": Described("its trace over the variance of single graphs' gradients, to a power", 0.5),
+    "preconditioned": Described("each task's gradient divided by its own diagonal curvature to a power", 0.5),
 }
