@@ -46,7 +46,7 @@ class Embedding(Stage):
 
     def parameter_adjoints(self, adjoint: Tensor) -> list[Tensor]:
         """See `Stage`."""
-        return [adjoint.T @ self.x, adjoint.sum(0)]
+        return [weight_adjoint(adjoint, self.x), adjoint.sum(0)]
 
     def adjoint_tangent(self, dy_bar: Tensor, adjoint: Tensor, tangent: None) -> tuple[Tensor, list[Tensor]]:
         """See `Stage`."""
@@ -83,7 +83,7 @@ class SiluDense(Stage):
 
     def parameter_adjoints(self, adjoint: LinearAdjoint) -> list[Tensor]:
         """See `Stage`."""
-        return [adjoint.z_bar.T @ self.x, adjoint.z_bar.sum(0)]
+        return [weight_adjoint(adjoint.z_bar, self.x), adjoint.z_bar.sum(0)]
 
     def adjoint_tangent(
         self, dy_bar: Tensor, adjoint: LinearAdjoint, tangent: LinearTangent
@@ -91,5 +91,15 @@ class SiluDense(Stage):
         """See `Stage`."""
         dz_bar = self.first * dy_bar + self.second * tangent.dz * adjoint.y_bar
         dx_bar = (dz_bar @ self.weight).addmm_(adjoint.z_bar, tangent.dweight)
-        dweight_bar = (dz_bar.T @ self.x).addmm_(adjoint.z_bar.T, tangent.dx)
-        return dx_bar, [dweight_bar, dz_bar.sum(0)]
+        return dx_bar, [weight_adjoint(dz_bar, self.x, adjoint.z_bar, tangent.dx), dz_bar.sum(0)]
+
+
+def weight_adjoint(z_bar: Tensor, x: Tensor, *more: Tensor) -> Tensor:
+    """Return z_bar' x, the adjoint [out, in] of the weight in z = x W', plus the same of a further pair.
+
+    Taken as (x' z_bar)': the same product is up to six times as slow the other way round where x is narrow.
+    """
+    product = x.T @ z_bar
+    if more:
+        product.addmm_(more[1].T, more[0])
+    return product.T

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from curvature_mtl.curvature.second_order.gate import linear_gate
+from curvature_mtl.curvature.second_order.linear import weight_adjoint
 from curvature_mtl.curvature.second_order.stage import Stage
 from curvature_mtl.graphs.batches import GraphBatch
 
@@ -69,13 +70,13 @@ class FromMean(Stage):
 
     def parameter_adjoints(self, adjoint: Tensor) -> list[Tensor]:
         """See `Stage`."""
-        return [adjoint.T @ self.mean, adjoint.sum(0)]
+        return [weight_adjoint(adjoint, self.mean), adjoint.sum(0)]
 
     def adjoint_tangent(self, dy_bar: Tensor, adjoint: Tensor, tangent: MeanTangent) -> tuple[Tensor, list[Tensor]]:
         """See `Stage`."""
         dz_bar = self.pooling.sum(dy_bar)
         dmean_bar = (dz_bar @ self.weight).addmm_(adjoint, tangent.dweight)
-        dweight_bar = (dz_bar.T @ self.mean).addmm_(adjoint.T, tangent.dmean)
+        dweight_bar = weight_adjoint(dz_bar, self.mean, adjoint, tangent.dmean)
         return self.pooling.mean_adjoint(dmean_bar), [dweight_bar, dz_bar.sum(0)]
 
 
@@ -122,7 +123,7 @@ class GatedPool(Stage):
 
     def parameter_adjoints(self, adjoint: PoolAdjoint) -> list[Tensor]:
         """See `Stage`."""
-        return [adjoint.z_bar.T @ self.x, adjoint.z_bar.sum(0)]
+        return [weight_adjoint(adjoint.z_bar, self.x), adjoint.z_bar.sum(0)]
 
     def adjoint_tangent(
         self, dy_bar: Tensor, adjoint: PoolAdjoint, tangent: PoolTangent
@@ -131,8 +132,7 @@ class GatedPool(Stage):
         dvalue_bar = self.pooling.mean_adjoint(dy_bar).unsqueeze(1)
         dz_bar = (self.gate.first * dvalue_bar).addcmul_(tangent.dfirst, adjoint.value_bar).flatten(1)
         dx_bar = (dz_bar @ self.weight).addmm_(adjoint.z_bar, tangent.dweight)
-        dweight_bar = (dz_bar.T @ self.x).addmm_(adjoint.z_bar.T, tangent.dx)
-        return dx_bar, [dweight_bar, dz_bar.sum(0)]
+        return dx_bar, [weight_adjoint(dz_bar, self.x, adjoint.z_bar, tangent.dx), dz_bar.sum(0)]
 
 
 def _halves(z: Tensor) -> Tensor:
