@@ -133,6 +133,13 @@ def test_no_branch_ends_worse_than_the_shared_solution_on_the_validation_graphs(
     torch.testing.assert_close(unchanged[:, 0], together[:, 1])
 
 
+def test_the_rate_of_a_branch_rises_soon_and_falls_linearly(suite: Suite) -> None:
+    trained = suite_of(suite, "specialise", branch_epochs=10, branch_learning_rate=0.1).train()
+    rates = trained.history.query("model == 'a'")["learning_rate"].to_numpy()
+    assert rates.argmax() == 1
+    np.testing.assert_allclose(np.diff(rates[1:]), -0.1 / 9, rtol=0.1)
+
+
 def test_the_shared_stage_is_the_method_without_branches(suite: Suite, tmp_path: Path) -> None:
     plain = suite_of(suite, "uncertainty").train()
     branched = suite_of(replace(suite, checkpoints=tmp_path / "other"), "specialise").train()

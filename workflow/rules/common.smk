@@ -42,6 +42,7 @@ RESULTS = f"results/{RUN}"
 FIGURES = f"figures/{RUN}"
 DOWNLOADS = "results/downloads"
 SEED_FOLDER = f"{RESULTS}/{{dataset}}/{{split}}/seed{{seed}}"
+RATE_FOLDER = f"{RESULTS}/learning_rates/{{dataset}}/{{split}}/seed{{seed}}/{{method}}/times-{{factor}}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmark"
 # All tasks of a suite in one job, unless the config asks for one job a task.
@@ -112,6 +113,22 @@ def each_training(ending):
         for folder in each_split_and_seed("")
         for method in [STL, *config["methods"]]
         for part in parts(Path(folder).parts[2], method)
+    ]
+
+
+def trainings_at_rates():
+    """The summaries of every method at half, once and twice its learning rates, for the first seed."""
+    return [
+        path
+        for dataset, entry in config["datasets"].items()
+        for path in expand(
+            f"{RATE_FOLDER}/{WHOLE}-summary.json",
+            dataset=dataset,
+            split=entry["splits"],
+            seed=config["seeds"][0],
+            method=[STL, *config["methods"]],
+            factor=[0.5, 1, 2],
+        )
     ]
 
 

@@ -26,15 +26,57 @@ rule train:
         settings=lambda wildcards: json.dumps(config["methods"].get(wildcards.method, {})),
         network=json.dumps(config["network"]),
         training=json.dumps(config["training"]),
+        rate_factor=1,
         checkpoints=f"{SEED_FOLDER}/checkpoints/{{method}}",
         code=code("train"),
     shell:
         "python -m curvature_mtl.commands.train --graphs {input.graphs} --subsets {input.split}"
         " --dataset {wildcards.dataset} --split {wildcards.split} --seed {wildcards.seed}"
-        " --method {wildcards.method} --settings {params.settings:q} --tasks {params.tasks}"
+        " --method {wildcards.method} --settings {params.settings:q} --rate-factor {params.rate_factor}"
+        " --tasks {params.tasks}"
         " --network {params.network:q} --training {params.training:q} --checkpoints {params.checkpoints}"
         " --models {output.models} --snapshots {output.snapshots} --history {output.history}"
         " --summary {output.summary} --log {log}"
+
+
+use rule train as train_at_rate with:
+    output:
+        models=f"{RATE_FOLDER}/{{part}}.safetensors",
+        snapshots=f"{RATE_FOLDER}/{{part}}-snapshots.safetensors",
+        history=f"{RATE_FOLDER}/{{part}}-history.parquet",
+        summary=f"{RATE_FOLDER}/{{part}}-summary.json",
+    log:
+        f"{LOGS}/learning_rates/{{dataset}}/{{split}}/seed{{seed}}/{{method}}-{{part}}-times-{{factor}}.log",
+    benchmark:
+        f"{BENCHMARKS}/learning_rates/{{dataset}}/{{split}}/seed{{seed}}/{{method}}-{{part}}-times-{{factor}}.tsv"
+    params:
+        rate_factor=lambda wildcards: wildcards.factor,
+        checkpoints=f"{RATE_FOLDER}/checkpoints",
+
+
+rule learning_rate_search:
+    """Try half, once and twice the learning rates of every method on the first seed, and mark the best."""
+    input:
+        trainings=trainings_at_rates(),
+        summaries=SUMMARIES,
+    output:
+        csv=f"{TABLES}/learning_rates.csv",
+        markdown=f"{TABLES}/learning_rates.md",
+    log:
+        f"{LOGS}/learning_rate_search.log",
+    benchmark:
+        f"{BENCHMARKS}/learning_rate_search.tsv"
+    conda:
+        "../../envs/paper.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        run=RUN,
+        code=code("learning_rates"),
+    shell:
+        "python -m curvature_mtl.commands.learning_rates --run {params.run} --trainings {input.trainings}"
+        " --summaries {input.summaries} --output {output.csv} --log {log}"
 
 
 rule evaluate:

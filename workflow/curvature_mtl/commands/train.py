@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,7 @@ from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.models.network import NetworkSettings
 from curvature_mtl.training.methods import STL, complete_method, stl_settings
 from curvature_mtl.training.model_files import save_models
-from curvature_mtl.training.settings import TrainingSettings
+from curvature_mtl.training.settings import MethodSettings, TrainingSettings
 from curvature_mtl.training.suite import Suite
 
 
@@ -22,12 +23,11 @@ def main(arguments: argparse.Namespace) -> None:
     _run.use_one_thread()
     store = GraphStore.load(arguments.graphs)
     training = TrainingSettings(**arguments.training)
-    is_stl = arguments.method == STL
     suite = Suite(
         store=store,
         subset=pd.read_parquet(arguments.subsets)["subset"].to_numpy(),
         name=arguments.method,
-        method=stl_settings(training) if is_stl else complete_method(arguments.method, arguments.settings, training),
+        method=method_of(arguments, training),
         tasks=arguments.tasks,
         network=NetworkSettings(**arguments.network),
         training=training,
@@ -42,7 +42,20 @@ def main(arguments: argparse.Namespace) -> None:
         save_models(path, arguments.method, models, suite.network, store.node_dim, store.edge_dim)
     write_table(arguments.history, trained.history)
     identity = {name: getattr(arguments, name) for name in [*_run.IDENTITY, "method"]}
-    write_json(arguments.summary, identity | trained.summary())
+    rates = {name: getattr(suite.method, name) for name in ("learning_rate", "branch_learning_rate")}
+    write_json(arguments.summary, identity | rates | trained.summary())
+
+
+def method_of(arguments: argparse.Namespace, training: TrainingSettings) -> MethodSettings:
+    """Return the method's settings, its learning rates times the factor."""
+    is_stl = arguments.method == STL
+    method = stl_settings(training) if is_stl else complete_method(arguments.method, arguments.settings, training)
+    factor = arguments.rate_factor
+    return replace(
+        method,
+        learning_rate=factor * method.learning_rate,
+        branch_learning_rate=factor * method.branch_learning_rate,
+    )
 
 
 if __name__ == "__main__":
@@ -52,6 +65,7 @@ if __name__ == "__main__":
     _run.add_identity(parser)
     parser.add_argument("--method", required=True, help="name of the method; stl for the STL suite")
     parser.add_argument("--settings", type=json.loads, default={}, help="MethodSettings as JSON")
+    parser.add_argument("--rate-factor", type=float, default=1.0, help="for the method's learning rates")
     parser.add_argument("--tasks", required=True, nargs="+")
     parser.add_argument("--network", type=json.loads, default={}, help="NetworkSettings as JSON")
     parser.add_argument("--training", type=json.loads, default={}, help="TrainingSettings as JSON")

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import lr_scheduler
 
 from curvature_mtl.errors import UserError
 from curvature_mtl.graphs.batches import GraphBatch, GraphTensors
@@ -40,16 +42,17 @@ class Plan:
 
     Attributes:
         epochs: passes over the training graphs.
-        learning_rate: peak of the one-cycle schedule.
+        learning_rate: the highest. It rises and falls in one cycle; from trained weights it rises for a tenth of
+            the steps alone, and falls linearly.
         seed: decides the order of the graphs, together with the epoch alone, and all else that is drawn.
-        start_is_candidate: whether the weights at the start may be the best ones.
+        from_trained: whether the weights at the start are trained ones; they may then be the best.
         settings: batch size, loss, weight decay, snapshots.
     """
 
     epochs: int
     learning_rate: float
     seed: int
-    start_is_candidate: bool
+    from_trained: bool
     settings: TrainingSettings
 
 
@@ -76,14 +79,11 @@ def fit(
     """
     optimizer = _optimizer(network, weighting, plan)
     total_steps = plan.epochs * math.ceil(len(data.train) / plan.settings.batch_size)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, plan.learning_rate, total_steps=total_steps, cycle_momentum=False
-    )
-    state = TrainingState(network, weighting, optimizer, scheduler)
+    state = TrainingState(network, weighting, optimizer, _scheduler(optimizer, plan, total_steps))
     progress = checkpoint.load(state)
     if progress.epoch:
         on_epoch(progress)
-    elif plan.start_is_candidate:
+    elif plan.from_trained:
         _keep_if_best(progress, network, standardised_mae(network, data.graphs, data.validation))
     while progress.epoch < plan.epochs:
         progress.epoch += 1
@@ -113,6 +113,12 @@ def _optimizer(network: Network, weighting: Weighting, plan: Plan) -> torch.opti
     if learned := list(weighting.parameters()):
         groups.append({"params": learned, "weight_decay": 0.0})
     return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
+
+
+def _scheduler(optimizer: torch.optim.Optimizer, plan: Plan, total_steps: int) -> lr_scheduler.LRScheduler:
+    shape: dict[str, Any] = {"pct_start": 0.1, "anneal_strategy": "linear"} if plan.from_trained else {}
+    rate = plan.learning_rate
+    return lr_scheduler.OneCycleLR(optimizer, rate, total_steps=total_steps, cycle_momentum=False, **shape)
 
 
 def _train_epoch(state: TrainingState, data: TaskData, plan: Plan, progress: Progress) -> None:

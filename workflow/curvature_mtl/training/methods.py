@@ -13,9 +13,9 @@ EQUAL = "equal"
 # What a branch may be besides tasks listed by hand.
 NO_BRANCHES, BY_TASK, BY_OVERLAP = "none", "task", "overlap"
 BRANCHES = [NO_BRANCHES, BY_TASK, BY_OVERLAP]
-# A branch starts close to where it ends: a short training at a low rate.
+# A branch starts close to where it ends: a short training is enough.
 BRANCH_EPOCHS = 6
-BRANCH_LEARNING_RATE = 1e-3
+BRANCH_LEARNING_RATE = 4e-3
 # Methods that a config may name without settings: each weighting by its own name, and these.
 BUILT_IN: dict[str, dict[str, Any]] = {
     **{name: {"weighting": name} for name in WEIGHTINGS},
