@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from curvature_mtl.config import complete_config
 from curvature_mtl.errors import UserError
 from curvature_mtl.training.methods import BUILT_IN, branch_tasks, complete_method, complete_methods, stl_settings
 from curvature_mtl.training.settings import TrainingSettings
@@ -76,3 +77,42 @@ def test_groups_are_cut_down_to_the_tasks_of_a_dataset() -> None:
 def test_a_task_in_no_group_or_in_two_is_refused(task: str, where: str) -> None:
     with pytest.raises(UserError, match=f"here: task {task} is in {where}; put each task into one group"):
         branch_tasks({"first": ["a", "b"], "second": ["b", "c"]}, ["a", task], "here")
+
+
+def config(methods: Any) -> dict[str, Any]:
+    datasets = {"one": {"source": "qm8", "tasks": ["E1-CC2", "f1-CC2"]}, "two": {"source": "qm8", "tasks": ["E1-CC2"]}}
+    return {"run": "mine", "methods": methods, "datasets": datasets}
+
+
+def test_a_config_has_the_complete_settings_of_every_method() -> None:
+    completed = complete_config(config({"equal": {"epochs": 3}, "specialise": {}}) | {"training": {"epochs": 9}})
+    assert list(completed["methods"]) == ["equal", "specialise"]
+    assert [method["epochs"] for method in completed["methods"].values()] == [3, 9]
+    assert complete_config(completed) == completed
+    groups = {"mine": {"branches": {"e": ["E1-CC2"], "f": ["f1-CC2"]}}}
+    assert complete_config(config(groups))["methods"]["mine"]["branches"] == groups["mine"]["branches"]
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        (["pcgrda"], "methods: 'pcgrda' is unknown and has no settings; allowed: equal, uncertainty, pcgrad"),
+        ([], "methods: [] should be non-empty"),
+        ({}, "methods: {} should be non-empty"),
+        (["equal", "equal"], "methods: ['equal', 'equal'] has non-unique elements"),
+        ({"a b": {"weighting": "equal"}}, "methods: 'a b' does not match"),
+        (
+            {"mine": {"epoch": 3}},
+            "methods.mine: Additional properties are not allowed ('epoch' was unexpected); allowed",
+        ),
+        ({"mine": {"branches": {"e": ["E1-CC3"]}}}, "methods.mine.branches: 'E1-CC3' is unknown; allowed: E1-CC2, f1"),
+        ({"mine": {"branches": {"e": ["E1-CC2"]}}}, "mine.branches: dataset one: task f1-CC2 is in no group; put each"),
+        ({"mine": {"power": 1}}, "methods.mine.power: equal has no exponent, only inverse_trace, inverse_lambda_max"),
+        ({"mine": {"groups": 2, "branches": "task"}}, "methods.mine.groups: only `branches: overlap` makes groups"),
+    ],
+)
+def test_a_mistake_in_a_config_is_named_in_one_line(methods: Any, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        complete_config(config(methods))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
