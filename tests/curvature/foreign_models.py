@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Batch, Data
 from torch_geometric.nn import GINConv, global_add_pool
 
-from curvature_mtl.training.losses import log_cosh, task_sums
+from curvature_mtl.models.losses import log_cosh, task_sums
 
 Names = tuple[str, ...]
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from curvature_mtl.curvature.operator import SymmetricOperator, TaskGGN, TaskHessian
 from curvature_mtl.curvature.shared_trunk import MultiTaskGGN, MultiTaskHessian
 from curvature_mtl.graphs.batches import GraphBatch
+from curvature_mtl.models.losses import squared_error, task_sums
 from curvature_mtl.models.network import Network
-from curvature_mtl.training.losses import squared_error, task_sums
 
 CURVATURES = ["hessian", "ggn"]
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from curvature_mtl.curvature.operator import TaskHessian
 from curvature_mtl.graphs.batches import GraphBatch, GraphTensors
 from curvature_mtl.graphs.store import Graph, GraphStore
+from curvature_mtl.models.losses import log_cosh, task_sums
 from curvature_mtl.models.network import Network, NetworkSettings, build_network
-from curvature_mtl.training.losses import log_cosh, task_sums
 
 TASK = 1  # the task whose dense Hessian is formed; a third of its labels are missing
 

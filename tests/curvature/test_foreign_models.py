@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from curvature.foreign_models import FOREIGN, ForeignProblem, Names, Normalised, blocks_of
 from curvature_mtl.curvature.operator import TaskGGN, TaskHessian
 from curvature_mtl.curvature.parameter_block import parameter_block
-from curvature_mtl.training.losses import log_cosh
+from curvature_mtl.models.losses import log_cosh
 
 TASKS = [0, 1, None]
 of_each = pytest.mark.parametrize("name", FOREIGN)

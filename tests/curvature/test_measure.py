@@ -20,7 +20,7 @@ from curvature_mtl.curvature.settings import CurvatureSettings
 from curvature_mtl.curvature.trace import rademacher
 from curvature_mtl.graphs.batches import GraphTensors
 from curvature_mtl.graphs.store import GraphStore
-from curvature_mtl.training.losses import squared_error
+from curvature_mtl.models.losses import squared_error
 
 GRAPHS = 40
 TRAINING = st.lists(st.integers(0, GRAPHS - 1), unique=True, min_size=1).map(np.array)

@@ -12,7 +12,7 @@ from curvature.small_network import TASK, losses, network_problem
 from curvature_mtl.curvature.operator import TaskHessian
 from curvature_mtl.curvature.trace import rademacher
 from curvature_mtl.graphs.batches import GraphTensors
-from curvature_mtl.training.losses import squared_error, task_sums
+from curvature_mtl.models.losses import squared_error, task_sums
 
 
 def vectors(p: int, k: int, seed: int = 0) -> Tensor:

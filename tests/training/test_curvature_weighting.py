@@ -11,8 +11,8 @@ from torch import Tensor
 
 from curvature_mtl.graphs.batches import GraphTensors
 from curvature_mtl.graphs.store import GraphStore
+from curvature_mtl.models.losses import squared_error, task_sums
 from curvature_mtl.models.network import Network, NetworkSettings, build_network
-from curvature_mtl.training.losses import squared_error, task_sums
 from curvature_mtl.training.weighting.base import Step
 from curvature_mtl.training.weighting.curvature import (
     CurvatureOverNoise,

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from curvature_mtl.graphs.batches import GraphTensors
 from curvature_mtl.graphs.store import GraphStore
+from curvature_mtl.models.losses import log_cosh, task_sums
 from curvature_mtl.models.network import Network, NetworkSettings, build_network
-from curvature_mtl.training.losses import log_cosh, task_sums
 from curvature_mtl.training.weighting.base import Step
 from curvature_mtl.training.weighting.gramian import AGGREGATORS, GramianWeighting, gradient_gramian
 from small_graphs import EDGE_DIM, NODE_DIM, random_graph

@@ -11,10 +11,10 @@ import torch
 
 from curvature_mtl.graphs.batches import GraphTensors
 from curvature_mtl.graphs.store import GraphStore
+from curvature_mtl.models.losses import log_cosh, squared_error, task_means
 from curvature_mtl.models.network import NetworkSettings
 from curvature_mtl.reporting.accuracy import accuracy_table
 from curvature_mtl.training.fit import predict, standardised_mae
-from curvature_mtl.training.losses import log_cosh, squared_error, task_means
 from curvature_mtl.training.methods import complete_method, stl_settings
 from curvature_mtl.training.model_files import TrainedModel
 from curvature_mtl.training.settings import TrainingSettings

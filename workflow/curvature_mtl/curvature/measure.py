@@ -27,8 +27,8 @@ from curvature_mtl.curvature.shared_trunk import MultiTaskGGN, MultiTaskHessian
 from curvature_mtl.curvature.spectral_density import extremal_eigenvalues, slq
 from curvature_mtl.curvature.trace import TraceEstimate, mean_and_error, rademacher
 from curvature_mtl.graphs.batches import GraphBatch
+from curvature_mtl.models.losses import squared_error, task_sums
 from curvature_mtl.models.network import Network
-from curvature_mtl.training.losses import squared_error, task_sums
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from torch import Tensor
 from curvature_mtl.curvature.operator import SymmetricOperator
 from curvature_mtl.curvature.second_order.trunk import TrunkChain
 from curvature_mtl.graphs.batches import GraphBatch
+from curvature_mtl.models.losses import squared_error
 from curvature_mtl.models.network import Network
-from curvature_mtl.training.losses import squared_error
 
 PointwiseLoss = Callable[[Tensor], Tensor]
 MEMORY_BUDGET = 2 * 2**30

@@ -1,1 +1,1 @@
-"""The graph network: a trunk shared by all tasks, and linear heads."""
+"""The graph network: a trunk shared by all tasks, linear heads, and the losses of their predictions."""

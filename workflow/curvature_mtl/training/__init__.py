@@ -1,1 +1,1 @@
-"""Training of STL suites and MTL methods: fit loop, losses, checkpoints, model files."""
+"""Training of STL suites and MTL methods: fit loop, weighting of tasks, branches, checkpoints, model files."""

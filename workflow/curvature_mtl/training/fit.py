@@ -11,9 +11,9 @@ from torch.optim import lr_scheduler
 
 from curvature_mtl.errors import UserError
 from curvature_mtl.graphs.batches import GraphBatch, GraphTensors
+from curvature_mtl.models.losses import pointwise_loss, task_sums
 from curvature_mtl.models.network import Network
 from curvature_mtl.training.checkpoint import Checkpoint, Progress, TrainingState
-from curvature_mtl.training.losses import pointwise_loss, task_sums
 from curvature_mtl.training.settings import TrainingSettings
 from curvature_mtl.training.weighting.base import Step, Weighting
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curvature_mtl.training.losses import log_cosh, pointwise_loss, squared_error, task_means, task_sums
+from curvature_mtl.models.losses import log_cosh, pointwise_loss, squared_error, task_means, task_sums
 
 RESIDUALS = torch.linspace(-30, 30, 601, dtype=torch.float64)
 ROUNDING = 1e-15
