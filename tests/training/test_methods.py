@@ -1,6 +1,7 @@
 """Settings of methods: what a config may say, what it gets by default, and what is refused."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,3 +117,9 @@ def test_a_mistake_in_a_config_is_named_in_one_line(methods: Any, said: str) -> 
         complete_config(config(methods))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_every_weighting_is_documented(name: str) -> None:
+    page = Path(__file__).parents[2] / "docs" / "training.md"
+    assert f"`{name}`" in page.read_text()
