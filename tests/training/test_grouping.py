@@ -67,6 +67,11 @@ def test_the_overlap_is_near_that_of_the_dense_matrices(paired: tuple[Network, T
     assert exact[0, 2] > 0.9 > exact[0, 1]
 
 
+@pytest.mark.parametrize("n_tasks", [1, 2, 3])
+def test_where_more_groups_are_wanted_than_there_are_tasks_each_has_its_own(n_tasks: int) -> None:
+    assert len(set(cluster(torch.eye(n_tasks) + 0.1, 3))) == n_tasks
+
+
 def test_groups_do_not_depend_on_the_order_of_the_tasks() -> None:
     overlap = torch.tensor([[1, 0.2, 0.9, 0.1], [0.2, 1, 0.3, 0.8], [0.9, 0.3, 1, 0.2], [0.1, 0.8, 0.2, 1]])
     order = [3, 0, 1, 2]

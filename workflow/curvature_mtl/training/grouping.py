@@ -46,6 +46,8 @@ def overlap_groups(network: Network, data: TaskData, n_groups: int, seed: int) -
 
 def cluster(overlap: Tensor, n_groups: int) -> np.ndarray:
     """Return a label for each task by average-linkage clustering of their overlaps [tasks, tasks], 1 for the same."""
+    if n_groups >= len(overlap):
+        return np.arange(len(overlap))
     pairs = np.triu_indices(len(overlap), 1)
     tree = linkage(1 - overlap.numpy()[pairs], "average")
     return fcluster(tree, n_groups, "maxclust")
