@@ -94,6 +94,14 @@ def test_a_config_has_the_complete_settings_of_every_method() -> None:
     assert complete_config(config(groups))["methods"]["mine"]["branches"] == groups["mine"]["branches"]
 
 
+def test_curvature_is_measured_at_the_first_method_unless_others_are_named() -> None:
+    methods = ["uncertainty", "equal"]
+    assert complete_config(config(methods))["curvature_methods"] == ["uncertainty"]
+    assert complete_config(config(methods) | {"curvature_methods": []})["curvature_methods"] == []
+    with pytest.raises(UserError, match="curvature_methods: 'pcgrad' is unknown; allowed: uncertainty, equal"):
+        complete_config(config(methods) | {"curvature_methods": ["pcgrad"]})
+
+
 @pytest.mark.parametrize(
     ("methods", "said"),
     [

@@ -39,6 +39,8 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
         raise UserError(_in_one_line(errors[0]))
     completed = _with_defaults(config, schema)
     completed["methods"] = complete_methods(completed["methods"], TrainingSettings(**completed["training"]))
+    for method in completed.setdefault("curvature_methods", list(completed["methods"])[:1]):
+        check_name("config: curvature_methods", method, list(completed["methods"]))
     completed["datasets"] = {
         name: _complete_dataset(name, entry, schema["$defs"]["dataset"]) for name, entry in config["datasets"].items()
     }

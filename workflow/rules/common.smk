@@ -101,7 +101,7 @@ def each_curvature(ending):
     return [
         f"{folder}/{model}/{part}{ending}"
         for folder in each_split_and_seed("curvature")
-        for model in [INIT, STL, *config["methods"]]
+        for model in [INIT, STL, *config["curvature_methods"]]
         for part in parts(Path(folder).parts[2], model)
     ]
 
