@@ -19,6 +19,7 @@ FIGURES = {
 COLUMNS = {
     "accuracy": "dataset split method task seed unit n_test mae mad",
     "delta_m": "dataset split method seed delta_m_percent tasks_better n_tasks",
+    "training_cost": "dataset split method seed passes products models parameters",
     "curvature": "dataset split model epoch task seed block operator loss n_graphs lambda_max lambda_min trace "
     "trace_se n_products",
     "curvature_quantities": "dataset split model epoch task seed block operator quantity value error n_products "
