@@ -189,11 +189,14 @@ class Killed(Exception):
     """Stands for a job that ends in the middle."""
 
 
-@pytest.mark.parametrize("survived", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize(
+    ("branches", "survived"),
+    [*(("task", n) for n in range(1, 6)), *(({"both": ["b", "a"]}, n) for n in range(1, 4))],
+)
 def test_a_method_killed_in_either_stage_resumes_to_the_same_bits(
-    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survived: int
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, branches: Any, survived: int
 ) -> None:
-    method = suite_of(suite, "specialise", epochs=2, branch_epochs=2)
+    method = suite_of(suite, "specialise", epochs=2, branches=branches, branch_epochs=2)
     uninterrupted = replace(method, checkpoints=tmp_path / "whole").train()
     kept, save = [], Checkpoint.save
 
@@ -207,7 +210,8 @@ def test_a_method_killed_in_either_stage_resumes_to_the_same_bits(
     with pytest.raises(Killed):
         method.train()
     resumed = method.train()
-    assert len(kept) == 6, "two epochs of the shared network and two of each branch, none of them twice"
+    n_branches = len(resumed.models)
+    assert len(kept) == 2 + 2 * n_branches, "two epochs of the shared network and of each branch, none of them twice"
     assert all(same_weights(*pair) for pair in zip(uninterrupted.models, resumed.models, strict=True))
     pd.testing.assert_frame_equal(uninterrupted.history, resumed.history, check_exact=True)
     assert uninterrupted.summary() == resumed.summary()
