@@ -1,7 +1,7 @@
 """Curvature matrices of task losses as operators: products with vectors, without ever forming the matrix."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -48,7 +48,7 @@ class TaskCurvature(ABC):
         module: nn.Module,
         parameters: Sequence[nn.Parameter],
         task_losses: TaskLosses,
-        batches: Sequence[Any],
+        batches: Iterable[Any],
         task: int | None,
     ):
         """Count the labelled graphs, in one forward pass.
@@ -57,17 +57,26 @@ class TaskCurvature(ABC):
             module: the network, in evaluation mode if it has dropout or BatchNorm.
             parameters: the block to differentiate in, in the order of the vectors' entries.
             task_losses: each task's summed loss and number of labelled graphs.
-            batches: what `task_losses` takes; batches without a label of the task are skipped.
+            batches: what `task_losses` takes; gone through once, and kept but for those without a label of the task.
             task: index of the task; None for the sum of all tasks' mean losses.
 
         Raises:
-            ValueError: if a task has no labelled graph, or dropout or BatchNorm would make products random.
+            ValueError: if there is no such task, it has no labelled graph, the block is empty or has a frozen
+                parameter, or dropout or BatchNorm would make products random.
         """
         refuse_random(module)
         self._module = module
         self._parameters = tuple(parameters)
+        if not self._parameters or not all(parameter.requires_grad for parameter in self._parameters):
+            raise ValueError("the block of parameters is empty or has a frozen one; parameter_block leaves those out")
         self._task_losses = task_losses
+        # A loader may give other batches, or none, when it is gone through again.
+        batches = list(batches)
+        if not batches:
+            raise ValueError("there are no batches")
         counts = torch.stack([self._counts(batch) for batch in batches])
+        if task is not None and not 0 <= task < counts.shape[1]:
+            raise ValueError(f"task {task}: the losses are those of {counts.shape[1]} tasks, counted from 0")
         chosen = torch.arange(counts.shape[1]) if task is None else torch.tensor([task])
         for unlabelled in chosen[counts.sum(0)[chosen] == 0].tolist():
             raise ValueError(f"task {unlabelled}: none of the {len(counts)} batches has a labelled graph")
@@ -91,8 +100,9 @@ class TaskCurvature(ABC):
         """Return the gradient [p] of the loss in float64."""
         total = torch.zeros(self.shape[0], dtype=torch.float64)
         for batch in self._batches:
-            sums, _ = self._task_losses(self._module, batch)
-            total += derivative(self._weighted(sums), self._parameters).detach().cpu()
+            with torch.enable_grad():
+                sums, _ = self._task_losses(self._module, batch)
+                total += derivative(self._weighted(sums), self._parameters).detach().cpu()
         return total
 
     def __matmul__(self, vectors: Tensor) -> Tensor:
@@ -139,7 +149,7 @@ class TaskHessian(TaskCurvature):
         module: nn.Module,
         parameters: Sequence[nn.Parameter],
         task_losses: TaskLosses,
-        batches: Sequence[Any],
+        batches: Iterable[Any],
         task: int | None = None,
     ):
         """Take what `TaskCurvature` takes."""
@@ -168,7 +178,7 @@ class TaskGGN(TaskCurvature):
         parameters: Sequence[nn.Parameter],
         outputs: Outputs,
         output_losses: OutputLosses,
-        batches: Sequence[Any],
+        batches: Iterable[Any],
         task: int | None = None,
     ):
         """Take what `TaskCurvature` takes, the losses being given in two steps: outputs, and losses of outputs."""

@@ -4,7 +4,7 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -39,7 +39,7 @@ class MultiTaskCurvature(ABC):
     def __init__(
         self,
         network: Network,
-        batches: Sequence[GraphBatch],
+        batches: Iterable[GraphBatch],
         memory_budget: int = MEMORY_BUDGET,
         loss: PointwiseLoss = squared_error,
         tasks: Sequence[int] | None = None,
@@ -54,12 +54,16 @@ class MultiTaskCurvature(ABC):
             tasks: columns of the tasks; all by default.
 
         Raises:
-            ValueError: if a task has no labelled graph.
+            ValueError: if there is no batch or no task, or a task has no labelled graph.
         """
         self._network, self._batches, self._loss = network, list(batches), loss
         self._memory_budget = memory_budget
         self._kept: list[_BatchState] = []
         self._columns = list(range(network.heads.out_features) if tasks is None else tasks)
+        if not self._batches or not self._columns:
+            raise ValueError(
+                f"{len(self._batches)} batches, {len(self._columns)} tasks: at least one of both is needed"
+            )
         self.n_tasks = len(self._columns)
         self.n_graphs = torch.stack([(~batch.y[:, self._columns].isnan()).sum(0) for batch in self._batches]).sum(0)
         for column, count in zip(self._columns, self.n_graphs, strict=True):
@@ -98,8 +102,14 @@ class MultiTaskCurvature(ABC):
 
     @torch.no_grad()
     def paired_products(self, vectors: Tensor, tasks: Sequence[int]) -> Tensor:
-        """Return the products [p, k] of each column of a block [p, k] with the matrix of its own task."""
+        """Return the products [p, k] of each column of a block [p, k] with the matrix of its own task.
+
+        Raises:
+            ValueError: if a task does not exist, or the shapes do not fit.
+        """
         columns = self._checked(vectors)
+        if not all(0 <= task < self.n_tasks for task in tasks):
+            raise ValueError(f"tasks {list(tasks)}: there are {self.n_tasks}, counted from 0")
         total = self._zeros(len(columns))
         for state in self._states(keep=True):
             for column, (vector, task) in enumerate(zip(columns, tasks, strict=True)):
