@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from curvature_mtl.config import SAMPLE_SIZE, complete_config
-from curvature_mtl.curvature.settings import CurvatureSettings
+from curvature_mtl.curvature.settings import AlongTrainingSettings, CurvatureSettings, SubsetSettings
 from curvature_mtl.datasets.registry import SOURCES
 from curvature_mtl.errors import UserError
 from curvature_mtl.models.network import NetworkSettings
@@ -42,7 +42,13 @@ def test_every_committed_config_is_valid_and_completing_it_twice_changes_nothing
 
 @pytest.mark.parametrize(
     ("section", "settings"),
-    [("network", NetworkSettings), ("training", TrainingSettings), ("curvature", CurvatureSettings)],
+    [
+        ("network", NetworkSettings),
+        ("training", TrainingSettings),
+        ("curvature", CurvatureSettings),
+        ("subset_convergence", SubsetSettings),
+        ("curvature_along_training", AlongTrainingSettings),
+    ],
 )
 def test_the_schema_and_the_code_have_the_same_defaults(section: str, settings: type) -> None:
     assert complete_config(config())[section] == asdict(settings())

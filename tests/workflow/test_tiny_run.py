@@ -15,6 +15,8 @@ FIGURES = {
     "conflict",
     "curvature_vs_transfer",
     "rank_correlation",
+    "curvature_along_training",
+    "subset_convergence",
 }
 COLUMNS = {
     "accuracy": "dataset split method task seed unit n_test mae mad",
@@ -26,6 +28,10 @@ COLUMNS = {
     "n_probes",
     "outliers": "dataset split model task seed end rank ritz_value residual is_apart",
     "rank_correlation": "dataset split model method quantity given n_tasks spearman ci_low ci_high",
+    "subset_convergence": "dataset split model epoch task seed operator quantity n_graphs is_configured value "
+    "error_probes error_graphs difference difference_error n_blocks n_probes n_products",
+    "curvature_along_training": "dataset split model epoch task seed is_solution quantity value error n_graphs "
+    "n_products n_probes",
     "conflict": "dataset split model epoch seed measure task_a task_b value error",
 }
 

@@ -17,7 +17,7 @@ from curvature_mtl.datasets.entry import TABLE, dataset_entry, find_table
 from curvature_mtl.datasets.registry import SOURCES, SPLIT_GROUPS, registered_downloads
 from curvature_mtl.errors import UserError
 from curvature_mtl.fingerprint import code_digest
-from curvature_mtl.training.methods import STL
+from curvature_mtl.training.methods import EQUAL, STL
 
 # Jobs find the package and this very Python, installed or not; an activated conda environment comes first in PATH.
 os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.getenv('PATH')}")
@@ -48,6 +48,8 @@ BENCHMARKS = f"{RESULTS}/benchmark"
 # All tasks of a suite in one job, unless the config asks for one job a task.
 WHOLE = "all-tasks"
 INIT = "init"
+# At whose solution it is seen how many graphs the curvature needs.
+CONVERGENCE_METHOD = EQUAL if EQUAL in config["methods"] else next(iter(config["methods"]))
 
 
 wildcard_constraints:
@@ -80,6 +82,24 @@ def model_files(dataset, split, seed, method):
 
 def models_of_all_methods(wildcards):
     return [path for method in [STL, *config["methods"]] for path in model_files(**wildcards, method=method)]
+
+
+def snapshots_of_all_methods(wildcards):
+    return [path.replace(".safetensors", "-snapshots.safetensors") for path in models_of_all_methods(wildcards)]
+
+
+def first_split_and_seed(pattern):
+    """Fill a pattern below SEED_FOLDER for every dataset, with its first split and the first seed."""
+    return [
+        path
+        for dataset, entry in config["datasets"].items()
+        for path in expand(
+            f"{SEED_FOLDER}/{pattern}",
+            dataset=dataset,
+            split=entry["splits"][0],
+            seed=config["seeds"][0],
+        )
+    ]
 
 
 def each_split_and_seed(pattern):
@@ -170,6 +190,8 @@ CURVATURE_TABLES = [
     "outliers",
     "curvature_vs_transfer",
     "rank_correlation",
+    "subset_convergence",
+    "curvature_along_training",
 ]
 # Each notebook draws one figure from these tables.
 FIGURE_TABLES = {
@@ -191,6 +213,8 @@ FIGURE_TABLES = {
         f"{TABLES}/rank_correlation.csv",
     ],
     "rank_correlation": [f"{TABLES}/rank_correlation.csv"],
+    "curvature_along_training": [f"{TABLES}/curvature_along_training.csv"],
+    "subset_convergence": [f"{TABLES}/subset_convergence.csv"],
 }
 FIGURE_LABELS = {
     "example_graphs": "What the network sees",
@@ -202,6 +226,8 @@ FIGURE_LABELS = {
     "conflict": "Overlaps of the tasks' Hessians and gradients",
     "curvature_vs_transfer": "Curvature against the gain or loss under MTL",
     "rank_correlation": "Curvature against the gain or loss under MTL, given the training loss",
+    "curvature_along_training": "Curvature along training",
+    "subset_convergence": "How many graphs the curvature needs",
 }
 
 

@@ -59,6 +59,8 @@ rule curvature_tables:
         ritz=each_curvature("-ritz.parquet"),
         quantities=each_curvature("-quantities.parquet"),
         conflict=each_curvature("-conflict.parquet"),
+        convergence=first_split_and_seed("curvature/subset_convergence.parquet"),
+        along_training=first_split_and_seed("curvature/along_training.parquet"),
         transfer=f"{TABLES}/transfer.csv",
         summaries=SUMMARIES,
     output:
@@ -80,8 +82,8 @@ rule curvature_tables:
     shell:
         "python -m curvature_mtl.commands.curvature_tables --run {params.run} --curvature {input.curvature}"
         " --ritz {input.ritz} --quantities {input.quantities} --conflict {input.conflict}"
-        " --transfer {input.transfer} --summaries {input.summaries} --folder {params.folder}"
-        " --log {log}"
+        " --convergence {input.convergence} --along-training {input.along_training}"
+        " --transfer {input.transfer} --summaries {input.summaries} --folder {params.folder} --log {log}"
 
 
 rule notebook:

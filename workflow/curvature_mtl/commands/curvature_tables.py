@@ -23,6 +23,11 @@ OF_CONFLICTS = "Between tasks of one network: overlaps of Hessians and of gradie
 OF_OUTLIERS = "From both ends of each spectrum inwards: Ritz values that stand apart, and the first that does not"
 OF_TRANSFER = "Curvature of each task and its change of MAE under MTL, means over seeds"
 OF_CORRELATIONS = "Rank correlation over tasks of curvature and change of MAE, as it is and given the training loss"
+OF_CONVERGENCE = (
+    "Traces and largest eigenvalues on nested subsets of the training graphs, with the errors of probes and of the "
+    "choice of graphs, and the difference from the largest subset"
+)
+OF_TRAINING = "Curvature at initialisation, at some epochs of the training and at the solution of every method"
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -44,6 +49,8 @@ def main(arguments: argparse.Namespace) -> None:
         ("outliers", outlier_table(ritz), OF_OUTLIERS),
         ("curvature_vs_transfer", against_transfer, OF_TRANSFER),
         ("rank_correlation", rank_correlations(against_transfer), OF_CORRELATIONS),
+        ("subset_convergence", joined(arguments.convergence), OF_CONVERGENCE),
+        ("curvature_along_training", joined(arguments.along_training), OF_TRAINING),
     ):
         write_csv_and_markdown(arguments.folder / f"{name}.csv", table, caption, note)
     write_table(arguments.folder / "ritz_values.parquet", ritz)
@@ -62,6 +69,8 @@ if __name__ == "__main__":
     parser.add_argument("--ritz", required=True, nargs="+", type=Path, help="Ritz values of each model and part")
     parser.add_argument("--quantities", required=True, nargs="+", type=Path, help="quantities of each model and part")
     parser.add_argument("--conflict", required=True, nargs="+", type=Path, help="conflicts of each model and part")
+    parser.add_argument("--convergence", required=True, nargs="+", type=Path, help="subsets of each dataset")
+    parser.add_argument("--along-training", required=True, nargs="+", type=Path, help="trainings of each dataset")
     parser.add_argument("--transfer", required=True, type=Path, help="the transfer table")
     parser.add_argument("--summaries", required=True, nargs="+", type=Path, help="dataset.json of each dataset")
     parser.add_argument("--folder", required=True, type=Path, help="where the tables go")

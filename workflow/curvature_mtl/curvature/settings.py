@@ -22,3 +22,33 @@ class CurvatureSettings:
     trace_probes: int = 16
     quadratic_forms: int = 64
     top_eigenvectors: int = 5
+
+
+@dataclass(frozen=True)
+class SubsetSettings:
+    """How the dependence of curvature on the subset of graphs is measured.
+
+    Attributes:
+        times: size of the largest subset, in units of the configured one.
+        probes: of the traces.
+        lanczos_steps: for the largest eigenvalue on the largest subset; half as many on each smaller one.
+    """
+
+    times: int = 4
+    probes: int = 16
+    lanczos_steps: int = 12
+
+
+@dataclass(frozen=True)
+class AlongTrainingSettings:
+    """How much is measured at each epoch whose weights were kept.
+
+    Attributes:
+        graphs: size of the fixed subset of training graphs.
+        probes: of the traces.
+        lanczos_steps: from one start, for the extremal eigenvalues.
+    """
+
+    graphs: int = 500
+    probes: int = 12
+    lanczos_steps: int = 12
