@@ -38,6 +38,10 @@ def complete_method(name: str, given: Mapping[str, Any], training: TrainingSetti
     weighting = chosen.get("weighting", EQUAL)
     if weighting not in WEIGHTINGS:
         raise UserError(f"config: methods.{name}.weighting: {weighting!r} is unknown; allowed: {', '.join(WEIGHTINGS)}")
+    # Branches that share nothing are an STL suite, and train as one.
+    branch_epochs, branch_rate = BRANCH_EPOCHS, BRANCH_LEARNING_RATE
+    if chosen.get("epochs") == 0:
+        branch_epochs, branch_rate = training.epochs, training.learning_rate_stl
     has_branches = chosen.get("branches", NO_BRANCHES) != NO_BRANCHES
     defaults: dict[str, Any] = {
         "weighting": weighting,
@@ -46,8 +50,8 @@ def complete_method(name: str, given: Mapping[str, Any], training: TrainingSetti
         "learning_rate": training.learning_rate_mtl,
         "branches": NO_BRANCHES,
         "groups": 0,
-        "branch_epochs": BRANCH_EPOCHS if has_branches else 0,
-        "branch_learning_rate": BRANCH_LEARNING_RATE,
+        "branch_epochs": branch_epochs if has_branches else 0,
+        "branch_learning_rate": branch_rate,
     }
     settings = MethodSettings(**(defaults | chosen))
     _check(f"config: methods.{name}", settings)
@@ -56,16 +60,7 @@ def complete_method(name: str, given: Mapping[str, Any], training: TrainingSetti
 
 def stl_settings(training: TrainingSettings) -> MethodSettings:
     """Return the STL suite as a method: branches for single tasks, and nothing shared before."""
-    return MethodSettings(
-        weighting=EQUAL,
-        power=0.0,
-        epochs=0,
-        learning_rate=training.learning_rate_mtl,
-        branches=BY_TASK,
-        groups=0,
-        branch_epochs=training.epochs,
-        branch_learning_rate=training.learning_rate_stl,
-    )
+    return complete_method("suite", {"epochs": 0, "branches": BY_TASK}, training)
 
 
 def complete_methods(

@@ -11,7 +11,6 @@ from curvature_mtl.training.weighting.base import Step, Weighting
 # Radius of CAGrad's ball about the mean gradient, relative to its length: what its authors use on NYU-v2.
 CAGRAD_RADIUS = 0.4
 
-
 AGGREGATORS = ("pcgrad", "upgrad", "mgda", "cagrad", "imtl_g", "aligned_mtl")
 
 
