@@ -7,6 +7,7 @@ import pandas as pd
 
 from curvature_mtl.curvature.density import log_density, smoothed_density
 from curvature_mtl.files import read_json
+from curvature_mtl.reporting.curvature_tables import spearman
 from curvature_mtl.reporting.style import FULL_WIDTH, PALETTE, save_figure, use_style
 from curvature_mtl.reporting.tables import data_note
 
@@ -21,6 +22,7 @@ __all__ = [
     "read_table",
     "save_figure",
     "smoothed_density",
+    "spearman",
     "use_style",
 ]
 
