@@ -14,7 +14,7 @@ EQUAL = "equal"
 NO_BRANCHES, BY_TASK, BY_OVERLAP = "none", "task", "overlap"
 BRANCHES = [NO_BRANCHES, BY_TASK, BY_OVERLAP]
 # A branch starts close to where it ends: a short training is enough.
-BRANCH_EPOCHS = 6
+BRANCH_EPOCHS = 4
 BRANCH_LEARNING_RATE = 4e-3
 # Methods that a config may name without settings: each weighting by its own name, and these.
 BUILT_IN: dict[str, dict[str, Any]] = {
