@@ -36,7 +36,7 @@ class SubsetSettings:
 
     times: int = 4
     probes: int = 16
-    lanczos_steps: int = 12
+    lanczos_steps: int = 10
 
 
 @dataclass(frozen=True)

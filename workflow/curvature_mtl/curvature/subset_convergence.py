@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,10 +17,9 @@ from curvature_mtl.curvature.measure import subset_of
 from curvature_mtl.curvature.settings import SubsetSettings
 from curvature_mtl.curvature.shared_trunk import MultiTaskCurvature, MultiTaskGGN, MultiTaskHessian
 from curvature_mtl.curvature.trace import rademacher
-from curvature_mtl.graphs.batches import GraphTensors
+from curvature_mtl.graphs.batches import GraphBatch, GraphTensors
 from curvature_mtl.models.network import Network
 
-Matrix = TypeVar("Matrix", bound=MultiTaskCurvature)
 GRAPHS_A_BATCH = 250
 # The configured subset is so many blocks: enough of them to see how much their choice matters.
 PARTS = 4
@@ -109,30 +107,83 @@ def subset_convergence(
     Returns:
         column (the task's number among the network's), and CONVERGENCE_COLUMNS.
     """
-
-    def on(matrix: type[Matrix], numbers: np.ndarray) -> Matrix:
-        batches = list(graphs.batches(torch.from_numpy(np.sort(numbers)), GRAPHS_A_BATCH))
-        return matrix(network, batches, tasks=columns)
-
-    sizes = np.array([len(block) for block in blocks])
-    hessians, ggns = ([on(matrix, block) for block in blocks] for matrix in (MultiTaskHessian, MultiTaskGGN))
-    start, *others = rademacher(hessians[0].shape[0], 1 + settings.probes, seed)
-    *fewer, every = block_counts(len(blocks))
-    on_first = {n: np.concatenate(blocks[:n]) for n in (*fewer, every)}
-    steps = settings.lanczos_steps
-    tops = {every: top_pairs(on(MultiTaskHessian, on_first[every]), [start] * len(columns), steps)}
-    vectors = torch.stack([top.vector for top in tops[every]], dim=1)
-    # A little of another vector: an eigenvector orthogonal to that on all blocks would else be missed.
-    starts = list((vectors + 0.1 * (start / torch.linalg.vector_norm(start)).unsqueeze(1)).T)
-    tops |= {n: top_pairs(on(MultiTaskHessian, on_first[n]), starts, max(2, steps // 2)) for n in fewer}
+    subsets = _Subsets(network, graphs, blocks, columns)
+    start, *others = rademacher(subsets.n_parameters, 1 + settings.probes, seed)
+    tops = subsets.tops(start, settings.lanczos_steps)
+    vectors = torch.stack([top.vector for top in tops[len(blocks)]], dim=1)
+    hessians, ggns = (subsets.on_each_block(matrix) for matrix in (MultiTaskHessian, MultiTaskGGN))
     along = torch.stack([hessian.quadratic_forms(vectors).diagonal() for hessian in hessians]).numpy()
-    tables = [eigenvalue_rows(tops, along, sizes).assign(operator="hessian")]
+    tables = [eigenvalue_rows(tops, along, subsets.sizes).assign(operator="hessian")]
     for operator, matrices in (("hessian", hessians), ("ggn", ggns)):
         traces = [deflated_traces(matrix, vectors, torch.stack(others, dim=1)) for matrix in matrices]
-        tables.append(trace_rows(torch.stack(traces).numpy(), sizes, len(columns)).assign(operator=operator))
+        tables.append(trace_rows(torch.stack(traces).numpy(), subsets.sizes, len(columns)).assign(operator=operator))
     found = pd.concat(tables, ignore_index=True)
-    found["is_configured"] = found["n_graphs"] == int(sizes[:PARTS].sum())
+    found["is_configured"] = found["n_graphs"] == int(subsets.sizes[:PARTS].sum())
     return found.assign(column=[columns[place] for place in found["column"]])[["column", *CONVERGENCE_COLUMNS]]
+
+
+@dataclass(frozen=True)
+class Top:
+    """The largest Ritz value, its residual and vector [p]."""
+
+    value: float
+    residual: float
+    vector: Tensor
+    n_products: int
+
+    @classmethod
+    def of_run(cls, run: Lanczos) -> "Top":
+        """Take it from a Lanczos run, whose basis is then let go."""
+        vector = run.ritz_vectors(np.array([-1]))[:, 0]
+        return cls(float(run.ritz_values[-1]), float(run.residuals[-1]), vector, len(run.alphas))
+
+
+@dataclass(frozen=True)
+class _Subsets:
+    """The tasks on each block of graphs, and on the first of them together."""
+
+    network: Network
+    graphs: GraphTensors
+    blocks: Sequence[np.ndarray]
+    columns: Sequence[int]
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Numbers of graphs of the blocks."""
+        return np.array([len(block) for block in self.blocks])
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters of the trunk."""
+        return sum(parameter.numel() for parameter in self.network.trunk.parameters())
+
+    def on_each_block(self, matrix: type[MultiTaskCurvature]) -> list[MultiTaskCurvature]:
+        """Return the matrices of all tasks on each block."""
+        return [matrix(self.network, self._batches(block), tasks=self.columns) for block in self.blocks]
+
+    def tops(self, start: Tensor, steps: int) -> dict[int, list[Top]]:
+        """Return each task's largest Ritz value on so many blocks, by their number.
+
+        Lanczos starts from `start` [p] on all blocks, and on fewer from the vector that it gives, with half the steps.
+        """
+        *fewer, every = block_counts(len(self.blocks))
+        found = {every: self._tops_on(every, [start] * len(self.columns), steps)}
+        # A little of the first start: an eigenvector orthogonal to that on all blocks would else be missed.
+        aside = 0.1 * start / torch.linalg.vector_norm(start)
+        starts = [top.vector + aside for top in found[every]]
+        return found | {n: self._tops_on(n, starts, max(2, steps // 2)) for n in fewer}
+
+    def _tops_on(self, n_blocks: int, starts: Sequence[Tensor], steps: int) -> list[Top]:
+        batches = self._batches(np.concatenate(self.blocks[:n_blocks]))
+        tops = []
+        for column, start in zip(self.columns, starts, strict=True):
+            # One task at a time: what is kept of all of them from product to product might not fit.
+            hessian = MultiTaskHessian(self.network, batches, tasks=[column])
+            tops.append(Top.of_run(lanczos(hessian.task(0), start, steps)))
+        return tops
+
+    def _batches(self, numbers: np.ndarray) -> list[GraphBatch]:
+        return list(self.graphs.batches(torch.from_numpy(np.sort(numbers)), GRAPHS_A_BATCH))
 
 
 def block_counts(n: int) -> list[int]:
@@ -160,7 +211,7 @@ def trace_rows(forms: np.ndarray, sizes: np.ndarray, n_exact: int = 0) -> pd.Dat
     return _with_differences(rows)
 
 
-def eigenvalue_rows(tops: Mapping[int, Sequence["Top"]], along: np.ndarray, sizes: np.ndarray) -> pd.DataFrame:
+def eigenvalue_rows(tops: Mapping[int, Sequence[Top]], along: np.ndarray, sizes: np.ndarray) -> pd.DataFrame:
     """Return the largest eigenvalue of each task on the first blocks, with the residual as its error.
 
     Args:
@@ -174,27 +225,6 @@ def eigenvalue_rows(tops: Mapping[int, Sequence["Top"]], along: np.ndarray, size
             took = {"n_probes": 1, "n_products": top.n_products}
             rows.append(_row(task, "lambda_max", n, top.value, top.residual, Choice(along[:, task], sizes)) | took)
     return _with_differences(rows)
-
-
-@dataclass(frozen=True)
-class Top:
-    """The largest Ritz value, its residual and vector [p]."""
-
-    value: float
-    residual: float
-    vector: Tensor
-    n_products: int
-
-    @classmethod
-    def of_run(cls, run: Lanczos) -> "Top":
-        """Take it from a Lanczos run, whose basis is then let go."""
-        vector = run.ritz_vectors(np.array([-1]))[:, 0]
-        return cls(float(run.ritz_values[-1]), float(run.residuals[-1]), vector, len(run.alphas))
-
-
-def top_pairs(hessian: MultiTaskHessian, starts: Sequence[Tensor], steps: int) -> list[Top]:
-    """Return each task's largest Ritz value, from its own start [p]."""
-    return [Top.of_run(lanczos(hessian.task(task), start, steps)) for task, start in enumerate(starts)]
 
 
 def _row(task: int, quantity: str, n_blocks: int, value: float, error: float, choice: Choice) -> dict[str, object]:
