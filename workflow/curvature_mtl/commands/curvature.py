@@ -15,10 +15,10 @@ import torch
 from tqdm import tqdm
 
 from curvature_mtl.commands import _run
-from curvature_mtl.curvature.conflict import CONFLICT_COLUMNS, conflict_table
-from curvature_mtl.curvature.finished_tasks import RITZ_COLUMNS, load_finished, save_finished
+from curvature_mtl.curvature.columns import CONFLICT_COLUMNS, QUANTITY_COLUMNS, RITZ_COLUMNS
+from curvature_mtl.curvature.conflict import conflict_table
+from curvature_mtl.curvature.finished_tasks import load_finished, save_finished
 from curvature_mtl.curvature.measure import Problem, TaskMeasurement, measure_tasks, subset_of
-from curvature_mtl.curvature.quantities import QUANTITY_COLUMNS
 from curvature_mtl.curvature.settings import CurvatureSettings
 from curvature_mtl.errors import UserError
 from curvature_mtl.files import write_table

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from curvature_mtl.curvature.columns import CONFLICT_COLUMNS as CONFLICT_COLUMNS
+from curvature_mtl.curvature.columns import CONFLICT_COLUMNS
 from curvature_mtl.curvature.jackknife import jackknife_error
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from curvature_mtl.curvature.columns import QUANTITY_COLUMNS
-from curvature_mtl.curvature.columns import RITZ_COLUMNS as RITZ_COLUMNS
+from curvature_mtl.curvature.columns import QUANTITY_COLUMNS, RITZ_COLUMNS
 from curvature_mtl.curvature.conflict import TaskVectors
 from curvature_mtl.curvature.measure import TaskMeasurement
 from curvature_mtl.errors import UserError

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from curvature_mtl.curvature.columns import QUANTITY_COLUMNS as QUANTITY_COLUMNS
+from curvature_mtl.curvature.columns import QUANTITY_COLUMNS
 from curvature_mtl.curvature.gradient_noise import NoiseEstimate
 from curvature_mtl.curvature.jackknife import Estimate
 from curvature_mtl.curvature.lanczos import Lanczos

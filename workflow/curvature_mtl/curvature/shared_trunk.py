@@ -58,7 +58,8 @@ class MultiTaskCurvature(ABC):
         """
         self._network, self._batches, self._loss = network, list(batches), loss
         self._memory_budget = memory_budget
-        self._kept: list[_BatchState] = []
+        self._kept: dict[int, _BatchState] = {}
+        self._sizes: dict[int, int] = {}
         self._columns = list(range(network.heads.out_features) if tasks is None else tasks)
         if not self._batches or not self._columns:
             raise ValueError(
@@ -84,7 +85,7 @@ class MultiTaskCurvature(ABC):
         total = self._zeros(self.n_tasks)
         for state in self._states(keep=True):
             for task in state.labelled_tasks:
-                total[task] += state.chain.gradient(state.adjoints[task])
+                total[task] += state.chain.gradient(state.adjoints(task))
         return total
 
     @torch.no_grad()
@@ -146,15 +147,18 @@ class MultiTaskCurvature(ABC):
         """Return a batch's part of the quadratic form of every task [tasks]."""
 
     def _states(self, keep: bool) -> Iterator["_BatchState"]:
-        """Yield each batch's state; with `keep`, keep it for next time if its tensors fit into the budget."""
-        yield from self._kept[:]
-        has_room = keep
-        for batch in self._batches[len(self._kept) :]:
-            state = _BatchState(self._network, batch, self._loss, self._columns, 1 / self.n_graphs.double())
+        """Yield each batch's state; with `keep`, keep it for next time if its tensors fit into the budget.
+
+        A state grows with the tasks it is asked for: it is weighed each time, and let go when it no longer fits.
+        """
+        for number, batch in enumerate(self._batches):
+            kept = self._kept.pop(number, None)
+            state = kept or _BatchState(self._network, batch, self._loss, self._columns, 1 / self.n_graphs.double())
             yield state
-            has_room = has_room and sum(s.n_bytes for s in [*self._kept, state]) <= self._memory_budget
-            if has_room:
-                self._kept.append(state)
+            if keep or kept:
+                self._sizes[number] = state.n_bytes
+                if sum(self._sizes[other] for other in [*self._kept, number]) <= self._memory_budget:
+                    self._kept[number] = state
 
     def _checked(self, vectors: Tensor) -> Tensor:
         """Return the block's columns as rows of the network's dtype [k, p].
@@ -176,7 +180,7 @@ class MultiTaskHessian(MultiTaskCurvature):
     """The Hessians H_t of all tasks."""
 
     def _product(self, state: "_BatchState", along: "_Along", task: int) -> Tensor:
-        return state.chain.gradient_tangent(state.du_bar(along, task), state.adjoints[task], along.tangents)
+        return state.chain.gradient_tangent(state.du_bar(along, task), state.adjoints(task), along.tangents)
 
     def _quadratic_form(self, state: "_BatchState", along: "_Along") -> Tensor:
         ddprediction = state.chain.second_tangent(along.tangents) @ state.heads.T
@@ -237,12 +241,11 @@ class _BatchState:
         self.losses, self.slopes, self.curvatures = (value * weight).sum(0), slope * weight, curvature * weight
         self._adjoints: dict[int, list[Any]] = {}
 
-    @property
-    def adjoints(self) -> dict[int, list[Any]]:
-        """What the stages keep of each labelled task's adjoints."""
-        for task in self.labelled_tasks if not self._adjoints else []:
+    def adjoints(self, task: int) -> list[Any]:
+        """Return what the stages keep of a labelled task's adjoints, computed when first asked for."""
+        if task not in self._adjoints:
             self._adjoints[task] = self.chain.adjoint(torch.outer(self.slopes[:, task], self.heads[task]))
-        return self._adjoints
+        return self._adjoints[task]
 
     def along(self, vector: Tensor) -> _Along:
         """Return the derivatives along a vector [p]."""
