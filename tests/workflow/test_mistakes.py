@@ -18,7 +18,7 @@ def project(tmp_path_factory):
     [
         ("epochs=3", "'epochs' was unexpected"),
         ("seeds=three", "seeds: 'three' is not of type 'array'"),
-        ('methods=["pcgrid"]', "methods: 'pcgrid' is unknown; allowed: equal"),
+        ('methods=["pcgrid"]', "methods: 'pcgrid' is unknown and has no settings; allowed: equal, uncertainty"),
         (
             'datasets={"q":{"source":"qm9"}}',
             "source: 'qm9' is unknown; allowed: sample_molecules, sample_alloys, qm8, mp_2020",
