@@ -11,7 +11,7 @@ from curvature_mtl.graphs.batches import GraphBatch, GraphTensors
 from curvature_mtl.models.network import Network
 from curvature_mtl.training.weighting.base import Cost, Weighting
 
-# What refreshes may cost, relative to the epochs; where the fewest graphs cost more, some epochs go without.
+# What refreshes may cost, relative to the steps; where the fewest graphs cost more, some epochs go without.
 SHARE_OF_PASSES = 0.05
 FEWEST_GRAPHS = 8
 # Weight of the newest measurement in the moving average.
@@ -51,7 +51,7 @@ class MeasuredWeighting(Weighting):
 
     def refresh(self, network: Network, graphs: GraphTensors, train: Tensor) -> Cost:
         is_first = bool(self.allowed.isinf())
-        allowance = SHARE_OF_PASSES * len(train)
+        allowance = SHARE_OF_PASSES * len(train) * self.passes_per_step(graphs.y.shape[1])
         if is_first:
             self.allowed.zero_()
         self.allowed += allowance
