@@ -128,6 +128,8 @@ def test_defaults_of_one_config_are_not_those_of_the_next() -> None:
         (table(tasks={"y": {"unit": "eV", "transform": "ln"}}), ["y.transform: 'ln' is unknown; allowed: none, log10"]),
         (dataset(tasks=["E1-CC3"]), ["datasets.mine.tasks", "'E1-CC3' is unknown; allowed: E1-CC2, E2-CC2"]),
         (config(methods=["stl"]), ["methods.stl", "always trained, as `training` says"]),
+        (config(methods={"equal": {"seeds": [0, 7]}}), ["methods.equal.seeds: 7 is no seed of the run; allowed: 0"]),
+        (config(learning_rate_search=["pcgrad"]), ["learning_rate_search: 'pcgrad' is unknown; allowed: equal"]),
     ],
 )
 def test_a_mistake_is_named_with_its_key_and_what_is_allowed(wrong: dict[str, Any], said: list[str]) -> None:

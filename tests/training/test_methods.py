@@ -36,10 +36,11 @@ def test_what_a_method_says_goes_before_the_built_in_one_and_the_training_sectio
 
 
 def test_a_list_names_built_in_methods_and_completing_twice_changes_nothing() -> None:
-    completed = complete_methods(list(BUILT_IN), TRAINING)
+    completed = complete_methods(list(BUILT_IN), TRAINING, [0, 1])
     assert list(completed) == list(BUILT_IN)
-    assert complete_methods(completed, TRAINING) == completed
-    assert complete_methods({"equal": {}}, TRAINING)["equal"] == asdict(complete_method("equal", {}, TRAINING))
+    assert complete_methods(completed, TRAINING, [0, 1]) == completed
+    alone = complete_methods({"equal": {"seeds": [1]}}, TRAINING, [0, 1])["equal"]
+    assert alone == asdict(complete_method("equal", {}, TRAINING)) | {"seeds": [1]}
 
 
 def test_the_stl_suite_shares_nothing_and_trains_as_the_training_section_says() -> None:

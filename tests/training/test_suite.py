@@ -147,6 +147,21 @@ def test_the_shared_stage_is_the_method_without_branches(suite: Suite, tmp_path:
     assert [s.epoch for s in branched.snapshots] == [1], "of the shared network alone"
 
 
+def test_a_network_that_two_methods_have_in_common_is_trained_once(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[Path] = []
+    save = Checkpoint.save
+    monkeypatch.setattr(Checkpoint, "save", lambda self, *rest: (saved.append(self.path), save(self, *rest)))
+    first = suite_of(suite, "specialise", epochs=3, branch_epochs=1).train()
+    second = suite_of(suite, "mine", weighting="uncertainty", epochs=3, branches={"both": ["a", "b"]}).train()
+    assert same_weights(first.trained[0].model, second.trained[0].model)
+    assert second.summary()["passes"] == 3 + 4, "shared passes count for each method"
+    assert len(saved) == 3 + 2 * 1 + 4
+    suite_of(suite, "specialise", epochs=3, branch_epochs=1, learning_rate=1e-3).train()
+    assert len(saved) == 2 * (3 + 2 * 1) + 4, "another rate is another network, and other branches"
+
+
 def test_groups_of_tasks_share_a_branch(suite: Suite) -> None:
     groups = {"pair": ["c", "a"], "single": ["b"]}
     trained = suite_of(replace(suite, tasks=["a", "b", "c"]), "mine", branches=groups, branch_epochs=1).train()

@@ -38,9 +38,12 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     if errors:
         raise UserError(_in_one_line(errors[0]))
     completed = _with_defaults(config, schema)
-    completed["methods"] = complete_methods(completed["methods"], TrainingSettings(**completed["training"]))
-    for method in completed.setdefault("curvature_methods", list(completed["methods"])[:1]):
-        check_name("config: curvature_methods", method, list(completed["methods"]))
+    training, seeds = TrainingSettings(**completed["training"]), completed["seeds"]
+    completed["methods"] = complete_methods(completed["methods"], training, seeds)
+    names = list(completed["methods"])
+    for key, default in (("curvature_methods", names[:1]), ("learning_rate_search", names)):
+        for method in completed.setdefault(key, default):
+            check_name(f"config: {key}", method, names)
     completed["datasets"] = {
         name: _complete_dataset(name, entry, schema["$defs"]["dataset"]) for name, entry in config["datasets"].items()
     }

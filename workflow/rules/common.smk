@@ -80,12 +80,34 @@ def model_files(dataset, split, seed, method):
     return [f"{folder}/{method}/{part}.safetensors" for part in parts(dataset, method)]
 
 
+def trained_with(seed, methods):
+    """The STL suite, and those of the methods that are trained with a seed; a method may leave out some."""
+    return [STL, *(method for method in methods if int(seed) in config["methods"][method]["seeds"])]
+
+
+def models_of(wildcards, methods):
+    """The files with the networks of the STL suite and of these methods, for one split and seed."""
+    return [
+        path for method in trained_with(wildcards.seed, methods) for path in model_files(**wildcards, method=method)
+    ]
+
+
 def models_of_all_methods(wildcards):
-    return [path for method in [STL, *config["methods"]] for path in model_files(**wildcards, method=method)]
+    return models_of(wildcards, config["methods"])
 
 
-def snapshots_of_all_methods(wildcards):
-    return [path.replace(".safetensors", "-snapshots.safetensors") for path in models_of_all_methods(wildcards)]
+def models_of_curvature_methods(wildcards):
+    return models_of(wildcards, config["curvature_methods"])
+
+
+def snapshots_of_curvature_methods(wildcards):
+    return [path.replace(".safetensors", "-snapshots.safetensors") for path in models_of_curvature_methods(wildcards)]
+
+
+def settings_of_method(wildcards):
+    """How a method trains, as JSON; with which seeds is no concern of a single training."""
+    settings = config["methods"].get(wildcards.method, {})
+    return json.dumps({key: value for key, value in settings.items() if key != "seeds"})
 
 
 def first_split_and_seed(pattern):
@@ -116,12 +138,16 @@ def each_split_and_seed(pattern):
     ]
 
 
+def seed_of(folder):
+    return Path(folder).parts[4].removeprefix("seed")
+
+
 def each_curvature(ending):
     """The curvature files with this ending of every dataset, split, seed, model and part."""
     return [
         f"{folder}/{model}/{part}{ending}"
         for folder in each_split_and_seed("curvature")
-        for model in [INIT, STL, *config["curvature_methods"]]
+        for model in [INIT, *trained_with(seed_of(folder), config["curvature_methods"])]
         for part in parts(Path(folder).parts[2], model)
     ]
 
@@ -131,13 +157,13 @@ def each_training(ending):
     return [
         f"{folder}{method}/{part}{ending}"
         for folder in each_split_and_seed("")
-        for method in [STL, *config["methods"]]
+        for method in trained_with(seed_of(folder), config["methods"])
         for part in parts(Path(folder).parts[2], method)
     ]
 
 
 def trainings_at_rates():
-    """The summaries of every method at half, once and twice its learning rates, for the first seed."""
+    """The summaries of the methods to search at half, once and twice their learning rates, for the first seed."""
     return [
         path
         for dataset, entry in config["datasets"].items()
@@ -146,7 +172,7 @@ def trainings_at_rates():
             dataset=dataset,
             split=entry["splits"],
             seed=config["seeds"][0],
-            method=[STL, *config["methods"]],
+            method=[STL, *config["learning_rate_search"]],
             factor=[0.5, 1, 2],
         )
     ]

@@ -69,12 +69,12 @@ rule subset_convergence:
 
 
 rule curvature_along_training:
-    """Measure every task's curvature at initialisation, at the snapshots and at the solution of every method."""
+    """Measure every task's curvature at initialisation, at the snapshots and at the solutions of STL and some methods."""
     input:
         graphs=f"{RESULTS}/{{dataset}}/graphs.safetensors",
         split=f"{SEED_FOLDER}/split.parquet",
-        models=models_of_all_methods,
-        snapshots=snapshots_of_all_methods,
+        models=models_of_curvature_methods,
+        snapshots=snapshots_of_curvature_methods,
     output:
         f"{SEED_FOLDER}/curvature/along_training.parquet",
     log:

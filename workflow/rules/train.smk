@@ -23,11 +23,11 @@ rule train:
         runtime=240,
     params:
         tasks=tasks_of_part,
-        settings=lambda wildcards: json.dumps(config["methods"].get(wildcards.method, {})),
+        settings=settings_of_method,
         network=json.dumps(config["network"]),
         training=json.dumps(config["training"]),
         rate_factor=1,
-        checkpoints=f"{SEED_FOLDER}/checkpoints/{{method}}",
+        checkpoints=f"{SEED_FOLDER}/checkpoints",
         code=code("train"),
     shell:
         "python -m curvature_mtl.commands.train --graphs {input.graphs} --subsets {input.split}"
@@ -51,11 +51,10 @@ use rule train as train_at_rate with:
         f"{BENCHMARKS}/learning_rates/{{dataset}}/{{split}}/seed{{seed}}/{{method}}-{{part}}-times-{{factor}}.tsv"
     params:
         rate_factor=lambda wildcards: wildcards.factor,
-        checkpoints=f"{RATE_FOLDER}/checkpoints",
 
 
 rule learning_rate_search:
-    """Try half, once and twice the learning rates of every method on the first seed, and mark the best."""
+    """Try half, once and twice the learning rates of STL and of some methods on the first seed, and mark the best."""
     input:
         trainings=trainings_at_rates(),
         summaries=SUMMARIES,

@@ -64,15 +64,23 @@ def stl_settings(training: TrainingSettings) -> MethodSettings:
 
 
 def complete_methods(
-    methods: Sequence[str] | Mapping[str, Mapping[str, Any]], training: TrainingSettings
+    methods: Sequence[str] | Mapping[str, Mapping[str, Any]], training: TrainingSettings, seeds: Sequence[int]
 ) -> dict[str, dict[str, Any]]:
-    """Return the complete settings of every method of a config, by name; a list names built-in methods.
+    """Return the complete settings and the seeds of every method of a config, by name; a list names built-in methods.
 
     Raises:
         UserError: naming the method and what is allowed.
     """
     given = methods if isinstance(methods, Mapping) else {name: {} for name in methods}
-    return {name: asdict(complete_method(name, settings, training)) for name, settings in given.items()}
+    completed = {}
+    for name, entry in given.items():
+        settings = {key: value for key, value in entry.items() if key != "seeds"}
+        own_seeds = list(entry.get("seeds", seeds))
+        if unknown := [seed for seed in own_seeds if seed not in seeds]:
+            allowed = ", ".join(map(str, seeds))
+            raise UserError(f"config: methods.{name}.seeds: {unknown[0]} is no seed of the run; allowed: {allowed}")
+        completed[name] = asdict(complete_method(name, settings, training)) | {"seeds": own_seeds}
+    return completed
 
 
 def branch_tasks(branches: str | Mapping[str, list[str]], tasks: list[str], key: str) -> dict[str, list[str]]:

@@ -1,5 +1,6 @@
 """Train all networks of one method and seed: the shared one, if any, and the branches, if any."""
 
+import hashlib
 import json
 import logging
 from dataclasses import asdict, dataclass, replace
@@ -32,7 +33,8 @@ class Suite:
     """What the networks of one method and seed have in common.
 
     `subset` says for each graph of `store` whether it is in `train`, `validation` or `test`. Checkpoints
-    stand in the folder `checkpoints`; those of another `fingerprint` (data, settings, code) are not used.
+    stand in the folder `checkpoints`, each under the digest of all that determines its network, beginning with
+    `fingerprint` (data, seed, code). So methods that share this folder train a network that they have in common once.
     """
 
     store: GraphStore
@@ -88,18 +90,13 @@ class Suite:
             network = build_network(self.store.node_dim, self.store.edge_dim, len(tasks), self.network, self.seed)
             weighting = build_weighting(self.method.weighting, self.method.power, network)
             plan = Plan(epochs, rate, self.seed, False, self.training)
-        determining = [
-            asdict(plan),
-            tasks,
-            asdict(self.method) if shared else [self.method.weighting, self.method.power],
-        ]
-        checkpoint = Checkpoint(
-            self.checkpoints / f"{name}.safetensors", f"{self.fingerprint} {json.dumps(determining)}"
-        )
+        started_from = shared.digest if shared else self.fingerprint
+        determining = [started_from, asdict(plan), tasks, self.method.weighting, self.method.power]
+        digest = hashlib.sha256(json.dumps(determining).encode()).hexdigest()
+        checkpoint = Checkpoint(self.checkpoints / f"{digest[:16]}.safetensors", digest)
         progress = fit(network, weighting, data, plan, checkpoint, _Reporter(bar, name))
-        return TrainedNetwork(
-            TrainedModel(name, tasks, network, standardiser, progress.best_epoch), progress, weighting
-        )
+        model = TrainedModel(name, tasks, network, standardiser, progress.best_epoch)
+        return TrainedNetwork(model, progress, weighting, digest)
 
     def _data(self, name: str, tasks: list[str]) -> tuple[TaskData, Standardiser]:
         """Return the graphs that are labelled with any of the tasks, and how their targets were standardised."""

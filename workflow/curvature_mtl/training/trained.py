@@ -18,11 +18,15 @@ from curvature_mtl.training.weighting.build import branch_weighting
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """One network, with the weights of its best epoch, how it came to them, and its weighting at the end."""
+    """One network, with the weights of its best epoch, how it came to them, and its weighting at the end.
+
+    `digest` is that of all that determined it.
+    """
 
     model: TrainedModel
     progress: Progress
     weighting: Weighting
+    digest: str
 
     def branch(self, tasks: list[str]) -> tuple[Network, Weighting]:
         """Return a copy of the network with the heads of some of its tasks alone, and their weighting."""
