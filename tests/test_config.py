@@ -97,6 +97,23 @@ def test_defaults_of_one_config_are_not_those_of_the_next() -> None:
     assert complete_config(config())["seeds"] == [0]
 
 
+PAIR = {"asks": "what does it give?", "method": "equal", "against": "stl"}
+
+
+def comparing(method: str, against: str) -> dict[str, Any]:
+    methods: dict[str, Any] = {"equal": {}, "mgda": {"seeds": [0]}, "uncertainty": {"seeds": [1]}}
+    asked = PAIR | {"method": method, "against": against}
+    return config(seeds=[0, 1], methods=methods, comparisons=[PAIR, asked])
+
+
+def test_comparisons_are_of_methods_of_the_run_and_stl() -> None:
+    assert complete_config(config())["comparisons"] == []
+    given = comparing("stl", "mgda")
+    completed = complete_config(given)
+    assert completed["comparisons"] == given["comparisons"]
+    assert complete_config(completed) == completed
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -130,6 +147,12 @@ def test_defaults_of_one_config_are_not_those_of_the_next() -> None:
         (config(methods=["stl"]), ["methods.stl", "always trained, as `training` says"]),
         (config(methods={"equal": {"seeds": [0, 7]}}), ["methods.equal.seeds: 7 is no seed of the run; allowed: 0"]),
         (config(learning_rate_search=["pcgrad"]), ["learning_rate_search: 'pcgrad' is unknown; allowed: equal"]),
+        (comparing("equal", "pcgrad"), ["comparisons.1.against: 'pcgrad' is unknown; allowed: stl, equal, mgda"]),
+        (comparing("pcgrad", "equal"), ["comparisons.1.method: 'pcgrad' is unknown; allowed: stl, equal, mgda"]),
+        (comparing("mgda", "uncertainty"), ["comparisons.1: mgda and uncertainty share no seed; train both with"]),
+        (config(comparisons=[{"asks": "?", "method": "equal"}]), ["comparisons.0: 'against' is a required property"]),
+        (config(comparisons=[PAIR | {"asks": ""}]), ["comparisons.0.asks", "the question, as the table shows it"]),
+        (config(comparisons=[PAIR | {"with": "stl"}]), ["comparisons.0", "'with'", "allowed: asks, method, against"]),
     ],
 )
 def test_a_mistake_is_named_with_its_key_and_what_is_allowed(wrong: dict[str, Any], said: list[str]) -> None:

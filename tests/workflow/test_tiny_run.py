@@ -21,6 +21,9 @@ FIGURES = {
 COLUMNS = {
     "accuracy": "dataset split method task seed unit n_test mae mad",
     "delta_m": "dataset split method seed delta_m_percent tasks_better n_tasks",
+    "gains": "dataset split method task n_seeds n_test change_percent lower_percent upper_percent sd_over_seeds",
+    "comparisons": "dataset split asks method against n_seeds delta_m_percent lower_percent upper_percent "
+    "sd_over_seeds seeds_lower_percent seeds_upper_percent tasks_better tasks_worse n_tasks",
     "training_cost": "dataset split method seed passes products models parameters",
     "curvature": "dataset split model epoch task seed block operator loss n_graphs lambda_max lambda_min trace "
     "trace_se n_products",

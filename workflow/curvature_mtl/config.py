@@ -9,7 +9,7 @@ import yaml
 from curvature_mtl.datasets.entry import check_name, dataset_entry
 from curvature_mtl.datasets.registry import CRYSTAL, MOLECULE, SPLIT_GROUPS
 from curvature_mtl.errors import UserError
-from curvature_mtl.training.methods import branch_tasks, complete_methods
+from curvature_mtl.training.methods import STL, branch_tasks, complete_methods
 from curvature_mtl.training.settings import TrainingSettings
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
@@ -44,12 +44,26 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     for key, default in (("curvature_methods", names[:1]), ("learning_rate_search", names)):
         for method in completed.setdefault(key, default):
             check_name(f"config: {key}", method, names)
+    _check_comparisons(
+        completed["comparisons"], {STL: seeds} | {n: m["seeds"] for n, m in completed["methods"].items()}
+    )
     completed["datasets"] = {
         name: _complete_dataset(name, entry, schema["$defs"]["dataset"]) for name, entry in config["datasets"].items()
     }
     for name, method in completed["methods"].items():
         _check_branches(f"config: methods.{name}.branches", method["branches"], completed["datasets"])
     return completed
+
+
+def _check_comparisons(comparisons: list[dict[str, str]], seeds: dict[str, list[int]]) -> None:
+    """Refuse pairs of methods that are not in the run, or never trained with the same seed."""
+    for number, comparison in enumerate(comparisons):
+        key = f"config: comparisons.{number}"
+        for role in ("method", "against"):
+            check_name(f"{key}.{role}", comparison[role], list(seeds))
+        method, against = comparison["method"], comparison["against"]
+        if set(seeds[method]).isdisjoint(seeds[against]):
+            raise UserError(f"{key}: {method} and {against} share no seed; train both with the same in `methods`")
 
 
 def _check_branches(key: str, branches: str | dict[str, list[str]], datasets: dict[str, Any]) -> None:

@@ -206,7 +206,7 @@ NOTEBOOKS = os.path.relpath(Path(workflow.basedir) / "notebooks")
 TABLES = f"{RESULTS}/tables"
 SUMMARIES = expand(f"{RESULTS}/{{dataset}}/dataset.json", dataset=config["datasets"])
 DATA_TABLES = ["datasets", "tasks", "rejects"]
-ACCURACY_TABLES = ["accuracy", "delta_m", "transfer"]
+ACCURACY_TABLES = ["accuracy", "delta_m", "transfer", "gains", "comparisons"]
 TRAINING_TABLE = "training_cost"
 CURVATURE_TABLES = [
     "curvature",

@@ -28,7 +28,7 @@ rule data_tables:
 
 
 rule accuracy_tables:
-    """Test accuracy of every method and seed, Delta_m, and each task's gain or loss under MTL."""
+    """Test accuracy of every method and seed, Delta_m, each task's gain or loss under MTL, and methods in pairs."""
     input:
         predictions=each_split_and_seed("predictions.parquet"),
         summaries=SUMMARIES,
@@ -41,15 +41,17 @@ rule accuracy_tables:
     conda:
         "../../envs/paper.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=3000,
         runtime=10,
     params:
         folder=lambda wildcards, output: Path(output[0]).parent,
         run=RUN,
+        comparisons=json.dumps(config["comparisons"]),
         code=code("accuracy_tables"),
     shell:
         "python -m curvature_mtl.commands.accuracy_tables --run {params.run} --predictions {input.predictions}"
-        " --summaries {input.summaries} --folder {params.folder} --log {log}"
+        " --summaries {input.summaries} --comparisons {params.comparisons:q}"
+        " --folder {params.folder} --log {log}"
 
 
 rule curvature_tables:

@@ -1,6 +1,7 @@
-"""Collect accuracy, Delta_m, and each task's gain or loss under MTL."""
+"""Collect accuracy, Delta_m, each task's gain or loss under MTL, and compare methods in pairs."""
 
 import argparse
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -8,21 +9,38 @@ import pandas as pd
 from curvature_mtl.commands import _run
 from curvature_mtl.files import read_json
 from curvature_mtl.reporting.accuracy import accuracy_table, delta_m_table, transfer_table
+from curvature_mtl.reporting.comparison import Comparison, comparison_tables
 from curvature_mtl.reporting.tables import data_note, write_csv_and_markdown
+
+BOUNDS = "lower and upper: 95 % interval from resampled test graphs, with the trained networks as they are"
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write accuracy, delta_m and transfer as CSV and Markdown."""
+    """Write accuracy, delta_m, transfer, gains and comparisons as CSV and Markdown."""
     summaries = [read_json(path) for path in arguments.summaries]
     units = {(s["dataset"], task["name"]): task["unit"] for s in summaries for task in s["tasks"]}
-    predictions = pd.concat([pd.read_parquet(path) for path in arguments.predictions], ignore_index=True)
+    only_test = [("subset", "==", "test")]
+    predictions = pd.concat([pd.read_parquet(path, filters=only_test) for path in arguments.predictions])
     accuracy = accuracy_table(predictions, units)
     transfer = transfer_table(accuracy)
+    asked = [Comparison(**comparison) for comparison in json.loads(arguments.comparisons)]
+    gains, comparisons = comparison_tables(predictions, asked)
     note = data_note(arguments.run, summaries)
     for name, table, caption in (
         ("accuracy", accuracy, "Mean absolute error on the test graphs, in each task's unit"),
         ("delta_m", delta_m_table(transfer), "Mean change of MAE against the STL suite in percent; negative is a gain"),
         ("transfer", transfer, "Change of each task's MAE under MTL against STL in percent; negative is a gain"),
+        (
+            "gains",
+            gains,
+            f"Change of each task's MAE against STL in percent, mean over seeds; negative is a gain; {BOUNDS}",
+        ),
+        (
+            "comparisons",
+            comparisons,
+            f"Delta_m of one method against another in percent, mean over seeds; negative is a gain; {BOUNDS}; "
+            "seeds_lower and seeds_upper: 95 % t-interval over seeds",
+        ),
     ):
         write_csv_and_markdown(arguments.folder / f"{name}.csv", table, caption, note)
 
@@ -32,5 +50,6 @@ if __name__ == "__main__":
     parser.add_argument("--run", required=True)
     parser.add_argument("--predictions", required=True, nargs="+", type=Path)
     parser.add_argument("--summaries", required=True, nargs="+", type=Path, help="dataset.json of each dataset")
+    parser.add_argument("--comparisons", required=True, help="JSON list of {asks, method, against}")
     parser.add_argument("--folder", required=True, type=Path, help="where the tables go")
     _run.run(main, parser.parse_args())
