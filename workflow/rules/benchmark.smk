@@ -14,6 +14,7 @@ rule benchmark_curvature:
     output:
         csv="results/benchmark/curvature.csv",
         md="results/benchmark/curvature.md",
+        tex="results/benchmark/curvature.tex",
     log:
         f"{LOGS}/benchmark_curvature.log",
     benchmark:

@@ -10,13 +10,14 @@ from curvature_mtl.commands import _run
 from curvature_mtl.files import read_json
 from curvature_mtl.reporting.accuracy import accuracy_table, delta_m_table, transfer_table
 from curvature_mtl.reporting.comparison import Comparison, comparison_tables
-from curvature_mtl.reporting.tables import data_note, write_csv_and_markdown
+from curvature_mtl.reporting.summary import CAPTION, summary_parts, summary_table
+from curvature_mtl.reporting.tables import data_note, write_table_files
 
 BOUNDS = "lower and upper: 95 % interval from resampled test graphs, with the trained networks as they are"
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write accuracy, delta_m, transfer, gains and comparisons as CSV and Markdown."""
+    """Write accuracy, its summary, delta_m, transfer, gains and comparisons, each as CSV, Markdown and LaTeX."""
     summaries = [read_json(path) for path in arguments.summaries]
     units = {(s["dataset"], task["name"]): task["unit"] for s in summaries for task in s["tasks"]}
     only_test = [("subset", "==", "test")]
@@ -42,7 +43,9 @@ def main(arguments: argparse.Namespace) -> None:
             "seeds_lower and seeds_upper: 95 % t-interval over seeds",
         ),
     ):
-        write_csv_and_markdown(arguments.folder / f"{name}.csv", table, caption, note)
+        write_table_files(arguments.folder / f"{name}.csv", table, caption, note)
+    summary = summary_table(accuracy)
+    write_table_files(arguments.folder / "summary.csv", summary, CAPTION, note, summary_parts(summary))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from curvature_mtl.benchmarks.table import benchmark
 from curvature_mtl.commands import _run
 from curvature_mtl.files import read_json
 from curvature_mtl.graphs.store import GraphStore
-from curvature_mtl.reporting.tables import data_note, write_csv_and_markdown
+from curvature_mtl.reporting.tables import data_note, write_table_files
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -16,7 +16,7 @@ def main(arguments: argparse.Namespace) -> None:
     table = benchmark(GraphStore.load(arguments.graphs), BenchmarkSettings())
     data = data_note(arguments.run, [read_json(arguments.summary)])
     caption = "Curvature products: seconds of ours and of others, one thread"
-    write_csv_and_markdown(arguments.output, table.assign(note=table["note"] + f"; {data}"), caption, data)
+    write_table_files(arguments.output, table.assign(note=table["note"] + f"; {data}"), caption, data)
 
 
 if __name__ == "__main__":

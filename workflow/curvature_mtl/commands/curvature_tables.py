@@ -10,7 +10,7 @@ from curvature_mtl.curvature.columns import CONFLICT_COLUMNS, EXTREMAL_COLUMNS, 
 from curvature_mtl.files import read_json, write_table
 from curvature_mtl.reporting.curvature_tables import curvature_against_transfer, rank_correlations
 from curvature_mtl.reporting.outliers import outlier_table
-from curvature_mtl.reporting.tables import data_note, write_csv_and_markdown
+from curvature_mtl.reporting.tables import data_note, write_table_files
 
 KEYS = [key for key in TASK_KEYS if key != "epoch"]
 MODEL_KEYS = [key for key in TASK_KEYS if key != "task"]
@@ -31,7 +31,7 @@ OF_TRAINING = "Curvature at initialisation, at some epochs of the training and a
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write the curvature tables as CSV and Markdown, and the Ritz values as parquet."""
+    """Write the curvature tables as CSV, Markdown and LaTeX, and the Ritz values as parquet."""
     note = data_note(arguments.run, [read_json(path) for path in arguments.summaries])
     curvature, ritz, quantities, conflict = (
         joined(paths) for paths in (arguments.curvature, arguments.ritz, arguments.quantities, arguments.conflict)
@@ -52,7 +52,7 @@ def main(arguments: argparse.Namespace) -> None:
         ("subset_convergence", joined(arguments.convergence), OF_CONVERGENCE),
         ("curvature_along_training", joined(arguments.along_training), OF_TRAINING),
     ):
-        write_csv_and_markdown(arguments.folder / f"{name}.csv", table, caption, note)
+        write_table_files(arguments.folder / f"{name}.csv", table, caption, note)
     write_table(arguments.folder / "ritz_values.parquet", ritz)
 
 

@@ -1,4 +1,4 @@
-"""Each table as CSV for programs, and as Markdown with its caption for people."""
+"""Each table as CSV for programs, and as Markdown and LaTeX with its caption for people."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from curvature_mtl.files import write_table, write_text
+from curvature_mtl.reporting.latex import NEEDS, latex_table
 
 
 def data_note(run: str, summaries: list[dict[str, Any]]) -> str:
@@ -17,9 +18,38 @@ def data_note(run: str, summaries: list[dict[str, Any]]) -> str:
     return f"run {run}: {'; '.join(shown)}"
 
 
-def write_csv_and_markdown(path: Path, table: pd.DataFrame, caption: str, note: str) -> None:
-    """Write `path` (.csv) and the same name with .md; numbers in Markdown are rounded to four digits."""
+def write_table_files(
+    path: Path, table: pd.DataFrame, caption: str, note: str, parts: list[tuple[str, pd.DataFrame]] | None = None
+) -> None:
+    """Write `path` (.csv), and for people the same name with .md and .tex, where numbers are rounded to four digits.
+
+    Args:
+        path: of the CSV file.
+        table: all of it goes to the CSV file.
+        caption: what the table shows, for people.
+        note: which run and data it shows.
+        parts: titles and tables of text that people read instead of `table`; `**text**` as a whole cell is bold.
+    """
     write_table(path, table)
-    rounded = table.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value)
-    body = rounded.to_markdown(index=False, disable_numparse=True)
-    write_text(path.with_suffix(".md"), f"**{caption}**\n\n{body}\n\n{note}\n")
+    shown = parts or [("", table.map(_rounded))]
+    bodies = [_titled(title, cells.to_markdown(index=False, disable_numparse=True)) for title, cells in shown]
+    write_text(path.with_suffix(".md"), "\n\n".join([f"**{caption}**", *bodies, note]) + "\n")
+    numbered = [f"tab:{path.stem}-{number}" for number in range(1, len(shown) + 1)]
+    labels = numbered if parts else [f"tab:{path.stem}"]
+    tables = [
+        latex_table(cells.map(str), ". ".join(filter(None, (title, caption, note))) + ".", label)
+        for (title, cells), label in zip(shown, labels, strict=True)
+    ]
+    write_text(path.with_suffix(".tex"), "\n".join([NEEDS, *tables]))
+
+
+def _rounded(value: Any) -> Any:
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+def _titled(title: str, body: str) -> str:
+    return f"### {title}\n\n{body}" if title else body
+
+
+# The name of before, until all commands use the new one.
+write_csv_and_markdown = write_table_files
