@@ -96,6 +96,11 @@ def test_a_table_longer_than_a_page_repeats_its_head_and_a_wide_one_lies_across(
     assert wide.endswith("\\end{landscape}\n")
 
 
+def test_means_stand_below_each_other_whether_they_have_a_spread_or_not() -> None:
+    cells = pd.DataFrame({"method": ["a", "b"], "seeds": ["1", "3"], "E1": ["**0.10**", "0.20 ± 0.01"]})
+    assert r"\begin{tabular}{lrl}" in latex_table(cells, "", "tab:x")
+
+
 def test_long_text_is_broken_into_lines_and_so_is_a_digest() -> None:
     latex = latex_table(pd.DataFrame({"licence": ["word " * 10], "sha256": ["0123456789abcdef" * 4]}), "", "tab:x")
     assert columns(latex) == latex.count("p{") == 2

@@ -48,7 +48,7 @@ def latex_table(cells: pd.DataFrame, caption: str, label: str) -> str:
         repeated = [rf"{title}\\", *head, r"\endfirsthead", *head, r"\endhead", r"\bottomrule", r"\endfoot"]
         lines = _within("longtable", columns, [*repeated, *rows])
         size = r"\scriptsize\tabcolsep=2pt" if is_wide else r"\footnotesize\tabcolsep=4pt"
-        lines = [f"{{{size}", *lines, "}"]
+        lines = [rf"{{{size}\LTcapwidth=\linewidth", *lines, "}"]
         lines = _within("landscape", "", lines) if is_wide else lines
     else:
         body = _within("tabular", columns, [*head, *rows, r"\bottomrule"])
@@ -91,10 +91,11 @@ def _row(cells: "Sequence[str] | map[str]") -> str:
 
 
 def _alignment(cells: pd.Series) -> str:
-    """Numbers to the right, text to the left, long text in lines."""
-    if all(text == MISSING or MEASURED.fullmatch(text.strip("*")) for text in cells):
+    """Numbers to the right, text to the left, long text in lines; to the left, too, numbers of which some have a ±."""
+    plain = [text.strip("*") for text in cells]
+    if all(text == MISSING or re.fullmatch(NUMBER, text) for text in plain):
         return "r"
-    return PARAGRAPH if cells.str.len().max() > LINE else "l"
+    return PARAGRAPH if max(map(len, plain)) > LINE else "l"
 
 
 def _width(cells: pd.Series) -> int:
