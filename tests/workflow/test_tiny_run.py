@@ -17,6 +17,10 @@ FIGURES = {
     "rank_correlation",
     "curvature_along_training",
     "subset_convergence",
+    "method_gains",
+    "delta_m_vs_cost",
+    "weights_along_training",
+    "learning_curves",
 }
 COLUMNS = {
     "accuracy": "dataset split method task seed unit n_test mae mad",
@@ -37,6 +41,9 @@ COLUMNS = {
     "n_products n_probes",
     "conflict": "dataset split model epoch seed measure task_a task_b value error",
 }
+
+# Networks of each method.
+SIZES = {"stl": 3, "equal": 1}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +69,7 @@ def edited(project, first_run):
 
 
 def test_is_small(project):
-    assert sum(project.planned_jobs(*TINY).values()) <= 40
+    assert sum(project.planned_jobs(*TINY).values()) <= 45
 
 
 def test_says_that_it_is_the_sample(first_run):
@@ -80,6 +87,16 @@ def test_tables_have_the_promised_columns(project, first_run, name):
     table = pd.read_csv(project.folder / f"results/tiny/tables/{name}.csv")
     assert list(table.columns) == COLUMNS[name].split()
     assert len(table) > 0
+
+
+def test_training_curves_hold_every_network_epoch_and_task(project, first_run):
+    curves = pd.read_parquet(project.folder / "results/tiny/tables/training_curves.parquet")
+    networks = curves.groupby(["dataset", "method"])["model"].nunique()
+    assert networks.to_dict() == {
+        (dataset, method): n for dataset in ("sample_molecules", "sample_alloys") for method, n in SIZES.items()
+    }
+    assert len(curves) == 2 * len(SIZES) * 3 * 10, "datasets, methods, tasks, epochs"
+    assert not curves.isna().any().any()
 
 
 def test_markdown_tables_name_run_and_data_and_mark_the_sample(project, first_run):

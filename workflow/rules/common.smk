@@ -241,6 +241,10 @@ FIGURE_TABLES = {
     "rank_correlation": [f"{TABLES}/rank_correlation.csv"],
     "curvature_along_training": [f"{TABLES}/curvature_along_training.csv"],
     "subset_convergence": [f"{TABLES}/subset_convergence.csv"],
+    "method_gains": [f"{TABLES}/gains.csv", f"{TABLES}/delta_m.csv"],
+    "delta_m_vs_cost": [f"{TABLES}/{name}.csv" for name in ("delta_m", TRAINING_TABLE, "accuracy")],
+    "weights_along_training": [f"{TABLES}/training_curves.parquet"],
+    "learning_curves": [f"{TABLES}/training_curves.parquet"],
 }
 FIGURE_LABELS = {
     "example_graphs": "What the network sees",
@@ -254,6 +258,10 @@ FIGURE_LABELS = {
     "rank_correlation": "Curvature against the gain or loss under MTL, given the training loss",
     "curvature_along_training": "Curvature along training",
     "subset_convergence": "How many graphs the curvature needs",
+    "method_gains": "Each task's gain or loss under every method",
+    "delta_m_vs_cost": "Delta_m against the cost of training",
+    "weights_along_training": "The tasks' weights along training",
+    "learning_curves": "Validation error along training",
 }
 
 
@@ -264,6 +272,7 @@ def table_files(names):
 def all_tables():
     return [
         *table_files([*DATA_TABLES, *ACCURACY_TABLES, TRAINING_TABLE, *CURVATURE_TABLES]),
+        f"{TABLES}/training_curves.parquet",
         f"{TABLES}/ritz_values.parquet",
     ]
 

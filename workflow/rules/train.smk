@@ -104,26 +104,28 @@ rule evaluate:
         " --models {input.models} --output {output} --log {log}"
 
 
-rule training_cost:
-    """What each method cost to train, and what it needs to be deployed."""
+rule training_tables:
+    """What each method cost to train and needs to be deployed, and how its losses, errors and weights went."""
     input:
         trainings=each_training("-summary.json"),
+        histories=each_training("-history.parquet"),
         summaries=SUMMARIES,
     output:
-        csv=f"{TABLES}/{TRAINING_TABLE}.csv",
-        markdown=f"{TABLES}/{TRAINING_TABLE}.md",
+        table_files([TRAINING_TABLE]),
+        f"{TABLES}/training_curves.parquet",
     log:
-        f"{LOGS}/training_cost.log",
+        f"{LOGS}/training_tables.log",
     benchmark:
-        f"{BENCHMARKS}/training_cost.tsv"
+        f"{BENCHMARKS}/training_tables.tsv"
     conda:
         "../../envs/paper.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
     params:
+        folder=lambda wildcards, output: Path(output[0]).parent,
         run=RUN,
-        code=code("training_cost"),
+        code=code("training_tables"),
     shell:
-        "python -m curvature_mtl.commands.training_cost --run {params.run} --trainings {input.trainings}"
-        " --summaries {input.summaries} --output {output.csv} --log {log}"
+        "python -m curvature_mtl.commands.training_tables --run {params.run} --trainings {input.trainings}"
+        " --histories {input.histories} --summaries {input.summaries} --folder {params.folder} --log {log}"

@@ -8,8 +8,10 @@ import pandas as pd
 from curvature_mtl.curvature.density import log_density, smoothed_density
 from curvature_mtl.files import read_json
 from curvature_mtl.reporting.curvature_tables import spearman
+from curvature_mtl.reporting.small_panels import small_panels
 from curvature_mtl.reporting.style import FULL_WIDTH, PALETTE, save_figure, use_style
 from curvature_mtl.reporting.tables import data_note
+from curvature_mtl.reporting.training_curves import shared_networks
 
 __all__ = [
     "FULL_WIDTH",
@@ -21,6 +23,8 @@ __all__ = [
     "read_summaries",
     "read_table",
     "save_figure",
+    "shared_networks",
+    "small_panels",
     "smoothed_density",
     "spearman",
     "use_style",

@@ -49,7 +49,3 @@ def _rounded(value: Any) -> Any:
 
 def _titled(title: str, body: str) -> str:
     return f"### {title}\n\n{body}" if title else body
-
-
-# The name of before, until all commands use the new one.
-write_csv_and_markdown = write_table_files
