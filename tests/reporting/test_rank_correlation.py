@@ -151,3 +151,4 @@ def test_curvature_meets_transfer_by_task_in_means_over_seeds() -> None:
     assert correlations.loc[("stl", "trace", "nothing"), "spearman"] == pytest.approx(-1)
     assert math.isnan(correlations.loc[("stl", "loss", "nothing"), "spearman"])
     assert (correlations["n_tasks"] == 4).all()
+    assert (correlations["n_seeds"] == 2).all()

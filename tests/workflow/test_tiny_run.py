@@ -34,7 +34,7 @@ COLUMNS = {
     "curvature_quantities": "dataset split model epoch task seed block operator quantity value error n_products "
     "n_probes",
     "outliers": "dataset split model task seed end rank ritz_value residual is_apart",
-    "rank_correlation": "dataset split model method quantity given n_tasks spearman ci_low ci_high",
+    "rank_correlation": "dataset split model method quantity given n_tasks n_seeds spearman ci_low ci_high",
     "subset_convergence": "dataset split model epoch task seed operator quantity n_graphs is_configured value "
     "error_probes error_graphs difference difference_error n_blocks n_probes n_products",
     "curvature_along_training": "dataset split model epoch task seed is_solution quantity value error n_graphs "

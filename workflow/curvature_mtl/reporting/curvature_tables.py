@@ -42,18 +42,20 @@ def rank_correlations(joined: pd.DataFrame) -> pd.DataFrame:
 
     Each but the loss comes twice: as it is, and as the partial correlation given the loss.
 
-    Columns: dataset, split, model, method, quantity, given (nothing or loss), n_tasks, spearman, ci_low, ci_high
-    (95 %).
+    Columns: dataset, split, model, method, quantity, given (nothing or loss), n_tasks, n_seeds (of the means that are
+    correlated), spearman, ci_low, ci_high (95 %).
     """
     rows = []
     for key, group in joined.groupby(["dataset", "split", "model", "method"], sort=False):
         change, loss = group["change_percent"].to_numpy(), group[CONFOUNDER].to_numpy()
+        n = len(group), group["n_seeds"].min()
         for quantity in QUANTITIES:
             values = group[quantity].to_numpy()
-            rows.append((*key, quantity, "nothing", len(group), *spearman(values, change)))
+            rows.append((*key, quantity, "nothing", *n, *spearman(values, change)))
             if quantity != CONFOUNDER:
-                rows.append((*key, quantity, CONFOUNDER, len(group), *partial_spearman(values, change, loss)))
-    columns = ["dataset", "split", "model", "method", "quantity", "given", "n_tasks", "spearman", "ci_low", "ci_high"]
+                rows.append((*key, quantity, CONFOUNDER, *n, *partial_spearman(values, change, loss)))
+    columns = ["dataset", "split", "model", "method", "quantity", "given", "n_tasks", "n_seeds"]
+    columns += ["spearman", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=columns)
 
 
