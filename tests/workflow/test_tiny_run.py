@@ -1,8 +1,12 @@
 """The whole workflow on the tiny run, once; then what reruns after which change."""
 
+import json
+
 import pandas as pd
 import pytest
+from PIL import Image
 
+from curvature_mtl.files import sha256_of_file
 from workflow.project import TINY, Project
 
 FIGURES = {
@@ -24,6 +28,7 @@ FIGURES = {
 }
 COLUMNS = {
     "accuracy": "dataset split method task seed unit n_test mae mad",
+    "summary": "dataset split method task unit n_seeds mae_mean mae_sd is_best",
     "delta_m": "dataset split method seed delta_m_percent tasks_better n_tasks",
     "gains": "dataset split method task n_seeds n_test change_percent lower_percent upper_percent sd_over_seeds",
     "comparisons": "dataset split asks method against n_seeds delta_m_percent lower_percent upper_percent "
@@ -105,6 +110,25 @@ def test_markdown_tables_name_run_and_data_and_mark_the_sample(project, first_ru
         assert table.read_text().count("SAMPLE") == 2, "both datasets are samples"
 
 
+def test_the_provenance_has_every_job_and_digest_and_the_figures_name_run_and_data(project, first_run):
+    found = json.loads((project.folder / "results/tiny/provenance.json").read_text())
+    files = [path for path in (project.folder / "results/tiny/benchmark").rglob("*.tsv") if path.stem != "provenance"]
+    assert sum(rule["jobs"] for rule in found["rules"].values()) == len(files)
+    assert found["rules"]["train"]["jobs"] == 4
+    assert found["config"]["training"]["batch_size"] == 16
+    store = project.folder / "results/tiny/sample_alloys/graphs.safetensors"
+    assert found["data"]["sample_alloys"]["graphs_sha256"] == sha256_of_file(store)
+    with Image.open(project.folder / "figures/tiny/conflict.png") as figure:
+        said = figure.text["Description"]
+    assert said.startswith("run tiny: sample_molecules ")
+    assert said.endswith("; commit unknown"), "the copy of the project is no checkout"
+    assert found["data"]["sample_molecules"]["raw_sha256"][:12] in said
+
+
+def test_another_mirror_reruns_nothing(project, first_run):
+    assert project.planned_jobs(*TINY, "--config", "mirror=/nowhere") == {}
+
+
 def test_measures_three_tasks_of_each_dataset_at_three_models(project, first_run):
     curvature = pd.read_csv(project.folder / "results/tiny/tables/curvature.csv")
     tasks = curvature.groupby(["dataset", "model"])["task"].nunique()
@@ -152,7 +176,7 @@ def test_an_edit_of_the_training_code_reruns_training_and_what_follows(edited):
 
 def test_an_edit_of_the_plot_style_reruns_the_notebooks_alone(edited):
     edited.edit("workflow/curvature_mtl/reporting/style.py", "FULL_WIDTH = 7.0", "FULL_WIDTH = 6.9")
-    assert edited.planned_jobs(*TINY) == {"notebook": len(FIGURES), "all": 1}
+    assert edited.planned_jobs(*TINY) == {"notebook": len(FIGURES), "provenance": 1, "all": 1}
 
 
 def test_the_report_can_be_made(project, first_run):

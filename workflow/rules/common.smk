@@ -206,7 +206,7 @@ NOTEBOOKS = os.path.relpath(Path(workflow.basedir) / "notebooks")
 TABLES = f"{RESULTS}/tables"
 SUMMARIES = expand(f"{RESULTS}/{{dataset}}/dataset.json", dataset=config["datasets"])
 DATA_TABLES = ["datasets", "tasks", "rejects"]
-ACCURACY_TABLES = ["accuracy", "delta_m", "transfer", "gains", "comparisons"]
+ACCURACY_TABLES = ["accuracy", "summary", "delta_m", "transfer", "gains", "comparisons"]
 TRAINING_TABLE = "training_cost"
 CURVATURE_TABLES = [
     "curvature",
@@ -266,7 +266,7 @@ FIGURE_LABELS = {
 
 
 def table_files(names):
-    return [f"{TABLES}/{name}.{ending}" for name in names for ending in ("csv", "md")]
+    return [f"{TABLES}/{name}.{ending}" for name in names for ending in ("csv", "md", "tex")]
 
 
 def all_tables():
@@ -284,6 +284,16 @@ def all_figures():
 def code(command):
     """Digest of the code behind a command: a change of the numerics reruns its jobs, one of a comment does not."""
     return code_digest(f"curvature_mtl.commands.{command}")
+
+
+def benchmark_patterns():
+    """For each rule but `provenance`, which sums them up, the glob below BENCHMARKS that finds its files."""
+    measured = [made for made in workflow.rules if made.benchmark and made.name != "provenance"]
+    return {
+        made.name: re.sub(r"{.*?}", "*", made.benchmark).removeprefix(f"{BENCHMARKS}/")
+        for made in measured
+        if made.benchmark.startswith(BENCHMARKS)
+    }
 
 
 def banner():

@@ -3,16 +3,6 @@
 PROVENANCE = f"{RESULTS}/provenance.json"
 
 
-def benchmark_patterns():
-    """The glob below BENCHMARKS that finds the benchmark files of each rule."""
-    measured = [made for made in workflow.rules if made.benchmark and made.name != "provenance"]
-    return {
-        made.name: re.sub(r"{.*?}", "*", made.benchmark).removeprefix(f"{BENCHMARKS}/")
-        for made in measured
-        if made.benchmark.startswith(BENCHMARKS)
-    }
-
-
 rule provenance:
     """Settings, data, commit, packages, machine and seconds; it differs between runs, and nothing depends on it."""
     input:

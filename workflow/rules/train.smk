@@ -61,6 +61,7 @@ rule learning_rate_search:
     output:
         csv=f"{TABLES}/learning_rates.csv",
         markdown=f"{TABLES}/learning_rates.md",
+        latex=f"{TABLES}/learning_rates.tex",
     log:
         f"{LOGS}/learning_rate_search.log",
     benchmark:

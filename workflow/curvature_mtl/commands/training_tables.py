@@ -13,7 +13,7 @@ from curvature_mtl.reporting.training_curves import training_curve_table
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Write training_cost as CSV and Markdown, and training_curves as parquet."""
+    """Write training_cost as CSV, Markdown and LaTeX, and training_curves as parquet."""
     trainings = [read_json(path) for path in arguments.trainings]
     caption = (
         "Forward-backward passes of a trunk over the training graphs, summed over all networks that a method trains, "
