@@ -14,8 +14,6 @@ from curvature_mtl.training.weighting.base import Scalarised
 from curvature_mtl.training.weighting.measured import SMALLEST, MeasuredWeighting, random_signs, trunk_size
 
 PROBES = 4
-# The first eigenvalue needs more steps of the power iteration than the next ones, which go on from its vector.
-FIRST_STEPS = 3
 
 
 class CurvatureWeighting(MeasuredWeighting, Scalarised):
@@ -67,7 +65,10 @@ class CurvatureOverNoise(InverseTrace):
 
 
 class InverseLambdaMax(CurvatureWeighting):
-    """Weights lambda_max(G_t)^-power, by one step of the power iteration a refresh, from the vector before."""
+    """Weights lambda_max(G_t)^-power, by one step of the power iteration a refresh, from the vector before.
+
+    The first measure is that of a random vector, near tr G_t up to a factor that the tasks share.
+    """
 
     vectors: Tensor
 
@@ -79,15 +80,12 @@ class InverseLambdaMax(CurvatureWeighting):
         return len(self.measured)
 
     def measure(self, network: Network, batches: Sequence[GraphBatch]) -> tuple[Tensor, float, int]:
-        is_first = not self.vectors.any()
-        if is_first:
+        if not self.vectors.any():
             self.vectors.normal_()
-        curvature = MultiTaskGGN(network, batches)
-        n_tasks, steps = len(self.measured), FIRST_STEPS if is_first else 1
-        for _ in range(steps):
-            vectors = self.vectors / self.vectors.norm(dim=0).clamp(min=torch.finfo().tiny)
-            self.vectors.copy_(curvature.paired_products(vectors, range(n_tasks)))
-        return (vectors * self.vectors).sum(0), steps * n_tasks, steps * n_tasks
+        n_tasks = len(self.measured)
+        vectors = self.vectors / self.vectors.norm(dim=0).clamp(min=torch.finfo().tiny)
+        self.vectors.copy_(MultiTaskGGN(network, batches).paired_products(vectors, range(n_tasks)))
+        return (vectors * self.vectors).sum(0), n_tasks, n_tasks
 
     def for_tasks(self, columns: list[int]) -> "InverseLambdaMax":
         branch = super().for_tasks(columns)
