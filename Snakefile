@@ -3,6 +3,8 @@
     snakemake --cores all                                        the sample: minutes, no network
     snakemake --cores all --configfile config/paper.yaml         the study on QM8 (and Materials Project)
     snakemake --cores all figures/sample/spectral_density.pdf    one figure
+    snakemake --cores all verify                                 each claim, checked on the run's tables
+    snakemake --cores all verify_reference                       each table against the committed one
 
 The path of the data: download or sample -> graphs -> split -> train -> evaluate, curvature -> tables -> notebooks.
 """
@@ -19,6 +21,7 @@ include: "workflow/rules/features.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/curvature.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/verify.smk"
 include: "workflow/rules/benchmark.smk"
 include: "workflow/rules/provenance.smk"
 

@@ -21,7 +21,7 @@ ON_PYPI = {
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 # Python, its installer, and what curvlinops names as needed though nothing of ours imports it.
 BEYOND_THE_LOCK = {"python", "pip", "backpack-for-pytorch", "torchvision", "unfoldnd"}
-IMPORTED_AS = {"curvlinops-for-pytorch": "curvlinops", "torch-geometric": "torch_geometric"}
+IMPORTED_AS = {"curvlinops-for-pytorch": "curvlinops", "pyyaml": "yaml", "torch-geometric": "torch_geometric"}
 # The query of the Materials Project has an environment, and so a lock file, of its own.
 LOCK_FILES = {"mp_api": "requirements-mp-api.lock"}
 
