@@ -30,7 +30,7 @@ def test_every_weighting_can_be_built_and_is_a_method_of_its_own_name() -> None:
 
 def test_what_a_method_says_goes_before_the_built_in_one_and_the_training_section() -> None:
     settings = complete_method("specialise", {"weighting": "equal", "epochs": 3}, TRAINING)
-    assert (settings.weighting, settings.epochs, settings.branches) == ("equal", 3, "task")
+    assert (settings.weighting, settings.epochs, settings.branches) == ("equal", 3, "overlap")
     assert settings.branch_epochs > 0
     assert complete_method("mine", {"learning_rate": 0.5}, TRAINING).weighting == "equal"
 

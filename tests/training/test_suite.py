@@ -20,6 +20,8 @@ from curvature_mtl.training.settings import TrainingSettings
 from curvature_mtl.training.suite import Suite
 from small_graphs import random_graph
 
+BY_TASK = {"weighting": "uncertainty", "branches": "task"}
+
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Suite:
@@ -134,7 +136,7 @@ def test_no_branch_ends_worse_than_the_shared_solution_on_the_validation_graphs(
 
 
 def test_the_rate_of_a_branch_rises_soon_and_falls_linearly(suite: Suite) -> None:
-    trained = suite_of(suite, "specialise", branch_epochs=10, branch_learning_rate=0.1).train()
+    trained = suite_of(suite, "by_task", **BY_TASK, branch_epochs=10, branch_learning_rate=0.1).train()
     rates = trained.history.query("model == 'a'")["learning_rate"].to_numpy()
     assert rates.argmax() == 1
     np.testing.assert_allclose(np.diff(rates[1:]), -0.1 / 9, rtol=0.1)
@@ -142,7 +144,7 @@ def test_the_rate_of_a_branch_rises_soon_and_falls_linearly(suite: Suite) -> Non
 
 def test_the_shared_stage_is_the_method_without_branches(suite: Suite, tmp_path: Path) -> None:
     plain = suite_of(suite, "uncertainty").train()
-    branched = suite_of(replace(suite, checkpoints=tmp_path / "other"), "specialise").train()
+    branched = suite_of(replace(suite, checkpoints=tmp_path / "other"), "by_task", **BY_TASK).train()
     assert same_weights(plain.models[0], branched.trained[0].model)
     assert [s.epoch for s in branched.snapshots] == [1], "of the shared network alone"
 
@@ -153,12 +155,14 @@ def test_a_network_that_two_methods_have_in_common_is_trained_once(
     saved: list[Path] = []
     save = Checkpoint.save
     monkeypatch.setattr(Checkpoint, "save", lambda self, *rest: (saved.append(self.path), save(self, *rest)))
-    first = suite_of(suite, "specialise", epochs=3, branch_epochs=1).train()
-    second = suite_of(suite, "mine", weighting="uncertainty", epochs=3, branches={"both": ["a", "b"]}).train()
+    first = suite_of(suite, "by_task", **BY_TASK, epochs=3, branch_epochs=1).train()
+    second = suite_of(
+        suite, "mine", weighting="uncertainty", epochs=3, branches={"both": ["a", "b"]}, branch_epochs=4
+    ).train()
     assert same_weights(first.trained[0].model, second.trained[0].model)
     assert second.summary()["passes"] == 3 + 4, "shared passes count for each method"
     assert len(saved) == 3 + 2 * 1 + 4
-    suite_of(suite, "specialise", epochs=3, branch_epochs=1, learning_rate=1e-3).train()
+    suite_of(suite, "by_task", **BY_TASK, epochs=3, branch_epochs=1, learning_rate=1e-3).train()
     assert len(saved) == 2 * (3 + 2 * 1) + 4, "another rate is another network, and other branches"
 
 
@@ -187,7 +191,7 @@ def test_passes_count_every_network_by_the_graphs_it_learns_from(suite: Suite) -
     singles = stl(suite, tasks=tasks).train().summary()
     assert singles["passes"] == pytest.approx(2 + 2 + 2 * 20 / 30)
     assert (singles["models"], singles["products"]) == (3, 0)
-    branched = suite_of(replace(suite, tasks=tasks), "specialise", epochs=3, branch_epochs=1).train()
+    branched = suite_of(replace(suite, tasks=tasks), "by_task", **BY_TASK, epochs=3, branch_epochs=1).train()
     summary = branched.summary()
     assert summary["passes"] == pytest.approx(3 + 1 + 1 + 20 / 30)
     assert summary["parameters"] == sum(p.numel() for m in branched.models for p in m.network.parameters())
@@ -211,7 +215,7 @@ class Killed(Exception):
 def test_a_method_killed_in_either_stage_resumes_to_the_same_bits(
     suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, branches: Any, survived: int
 ) -> None:
-    method = suite_of(suite, "specialise", epochs=2, branches=branches, branch_epochs=2)
+    method = suite_of(suite, "mine", weighting="uncertainty", epochs=2, branches=branches, branch_epochs=2)
     uninterrupted = replace(method, checkpoints=tmp_path / "whole").train()
     kept, save = [], Checkpoint.save
 
@@ -233,8 +237,8 @@ def test_a_method_killed_in_either_stage_resumes_to_the_same_bits(
 
 
 def test_other_branches_go_on_from_the_same_shared_network(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    suite_of(suite, "specialise", branch_epochs=1).train()
+    suite_of(suite, "by_task", **BY_TASK, branch_epochs=1).train()
     saved: list[Any] = []
     monkeypatch.setattr(Checkpoint, "save", lambda *arguments: saved.append(arguments))
-    suite_of(suite, "specialise", branch_epochs=3).train()
+    suite_of(suite, "by_task", **BY_TASK, branch_epochs=3).train()
     assert len(saved) == 6, "three epochs of each branch, none of the shared network"

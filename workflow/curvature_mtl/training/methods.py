@@ -13,13 +13,14 @@ EQUAL = "equal"
 # What a branch may be besides tasks listed by hand.
 NO_BRANCHES, BY_TASK, BY_OVERLAP = "none", "task", "overlap"
 BRANCHES = [NO_BRANCHES, BY_TASK, BY_OVERLAP]
-# A branch starts close to where it ends: a short training is enough.
-BRANCH_EPOCHS = 4
+# A branch starts close to where it ends: a short training is enough. One for a group may take as many passes as
+# branches for its tasks would.
+BRANCH_EPOCHS_OF_A_TASK, BRANCH_EPOCHS_OF_A_GROUP = 4, 12
 BRANCH_LEARNING_RATE = 4e-3
-# Methods that a config may name without settings: each weighting by its own name, and these.
+# Methods that a config may name without settings: each weighting by its own name, and the recommended one.
 BUILT_IN: dict[str, dict[str, Any]] = {
     **{name: {"weighting": name} for name in WEIGHTINGS},
-    "specialise": {"weighting": "uncertainty", "branches": BY_TASK},
+    "specialise": {"weighting": "curvature_over_noise", "branches": BY_OVERLAP},
 }
 
 
@@ -38,11 +39,7 @@ def complete_method(name: str, given: Mapping[str, Any], training: TrainingSetti
     weighting = chosen.get("weighting", EQUAL)
     if weighting not in WEIGHTINGS:
         raise UserError(f"config: methods.{name}.weighting: {weighting!r} is unknown; allowed: {', '.join(WEIGHTINGS)}")
-    # Branches that share nothing are an STL suite, and train as one.
-    branch_epochs, branch_rate = BRANCH_EPOCHS, BRANCH_LEARNING_RATE
-    if chosen.get("epochs") == 0:
-        branch_epochs, branch_rate = training.epochs, training.learning_rate_stl
-    has_branches = chosen.get("branches", NO_BRANCHES) != NO_BRANCHES
+    shares_nothing = chosen.get("epochs") == 0
     defaults: dict[str, Any] = {
         "weighting": weighting,
         "power": WEIGHTINGS[weighting].power,
@@ -50,8 +47,9 @@ def complete_method(name: str, given: Mapping[str, Any], training: TrainingSetti
         "learning_rate": training.learning_rate_mtl,
         "branches": NO_BRANCHES,
         "groups": 0,
-        "branch_epochs": branch_epochs if has_branches else 0,
-        "branch_learning_rate": branch_rate,
+        "branch_epochs": _branch_epochs(chosen, training),
+        # Branches that share nothing are an STL suite, and train as one.
+        "branch_learning_rate": training.learning_rate_stl if shares_nothing else BRANCH_LEARNING_RATE,
     }
     settings = MethodSettings(**(defaults | chosen))
     _check(f"config: methods.{name}", settings)
@@ -100,6 +98,16 @@ def branch_tasks(branches: str | Mapping[str, list[str]], tasks: list[str], key:
             raise UserError(f"{key}: task {task} is in {where}; put each task into one group")
     groups = {name: [task for task in tasks if task in group] for name, group in branches.items()}
     return {name: group for name, group in groups.items() if group}
+
+
+def _branch_epochs(chosen: Mapping[str, Any], training: TrainingSettings) -> int:
+    """Return how many epochs a branch is trained unless the method says otherwise."""
+    branches = chosen.get("branches", NO_BRANCHES)
+    if branches == NO_BRANCHES:
+        return 0
+    if chosen.get("epochs") == 0:
+        return training.epochs
+    return BRANCH_EPOCHS_OF_A_TASK if branches == BY_TASK else BRANCH_EPOCHS_OF_A_GROUP
 
 
 def _check(key: str, settings: MethodSettings) -> None:
