@@ -17,8 +17,10 @@ from curvature_mtl.files import sha256_of_file
 PACKAGES = (
     "ase",
     "gemmi",
+    "jinja2",
     "jsonschema",
     "matplotlib",
+    "mistune",
     "nbformat",
     "numpy",
     "pandas",
