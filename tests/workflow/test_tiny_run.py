@@ -2,6 +2,7 @@
 
 import json
 
+import nbformat
 import pandas as pd
 import pytest
 from PIL import Image
@@ -9,23 +10,20 @@ from PIL import Image
 from curvature_mtl.files import sha256_of_file
 from workflow.project import TINY, Project
 
-FIGURES = {
-    "example_graphs",
-    "data_overview",
-    "stl_vs_mtl",
-    "spectral_density",
-    "log_spectral_density",
-    "outliers",
-    "conflict",
-    "curvature_vs_transfer",
-    "rank_correlation",
-    "curvature_along_training",
-    "subset_convergence",
-    "method_gains",
-    "delta_m_vs_cost",
-    "weights_along_training",
-    "learning_curves",
+SECTIONS = {
+    "1_data_and_graphs": {"example_graphs", "data_overview"},
+    "2_stl_against_mtl": {"stl_vs_mtl"},
+    "3_spectra": {"spectral_density", "log_spectral_density", "outliers"},
+    "4_curvature_and_transfer": {
+        "curvature_vs_transfer",
+        "rank_correlation",
+        "conflict",
+        "curvature_along_training",
+    },
+    "5_training": {"method_gains", "delta_m_vs_cost", "weights_along_training", "learning_curves"},
+    "7_numerics": {"subset_convergence"},
 }
+FIGURES = set.union(*SECTIONS.values())
 COLUMNS = {
     "accuracy": "dataset split method task seed unit n_test mae mad",
     "summary": "dataset split method task unit n_seeds mae_mean mae_sd is_best",
@@ -66,7 +64,8 @@ def first_run(project):
 @pytest.fixture
 def edited(project, first_run):
     """The project after its run, with every edit of the test undone at its end."""
-    before = {path: path.read_bytes() for path in project.folder.glob("workflow/**/*.py")}
+    edits = [*project.folder.glob("workflow/**/*.py"), *project.folder.glob("notebooks/*.ipynb")]
+    before = {path: path.read_bytes() for path in edits}
     yield project
     for path, content in before.items():
         if path.read_bytes() != content:
@@ -144,21 +143,51 @@ def test_a_second_run_has_nothing_to_do(project, first_run):
     assert "Nothing to be done" in run.stdout
 
 
-def test_a_lost_figure_reruns_its_notebook_alone(project, first_run):
+def test_the_notebooks_show_every_figure_with_what_it_tells(project, first_run):
+    for section, figures in SECTIONS.items():
+        notebook = nbformat.read(project.folder / f"results/tiny/notebooks/{section}.ipynb", as_version=4)
+        told = [
+            output.data["text/markdown"]
+            for cell in notebook.cells
+            for output in cell.get("outputs", [])
+            if "text/markdown" in output.get("data", {})
+        ]
+        assert all(any(text.startswith(f"**Figure `{name}`.** ") for text in told) for name in figures)
+        assert sum(text.startswith("**sample_") for text in told) >= 2, "a finding for each dataset"
+
+
+def test_a_lost_figure_reruns_its_section_alone(project, first_run):
     figure = project.folder / "figures/tiny/stl_vs_mtl.pdf"
     content = figure.read_bytes()
     figure.unlink()
     try:
-        assert project.planned_jobs(*TINY, "--", "figures/tiny/stl_vs_mtl.pdf") == {"notebook": 1}
+        assert project.planned_jobs(*TINY, "--", "figures/tiny/stl_vs_mtl.pdf") == {"section_2_stl_against_mtl": 1}
     finally:
         project.snakemake("--cores", "1", *TINY)
     assert figure.read_bytes() == content
 
 
+def test_a_notebook_that_fails_leaves_its_trace_and_the_next_run_repairs_it(edited):
+    figure, notebook = edited.folder / "figures/tiny/stl_vs_mtl.pdf", "notebooks/2_stl_against_mtl.ipynb"
+    trace = edited.folder / "results/tiny/logs" / notebook
+    drawn, source = figure.read_bytes(), (edited.folder / notebook).read_bytes()
+    edited.edit(notebook, "section = Section(", "1 / 0; section = Section(")
+    run = edited.snakemake("--cores", "1", *TINY, "--", "figures/tiny/stl_vs_mtl.pdf")
+    assert run.returncode == 1
+    assert "2_stl_against_mtl.ipynb: cell 3 failed with ZeroDivisionError: division by zero" in run.stdout
+    errors = [output for cell in nbformat.read(trace, as_version=4).cells for output in cell.get("outputs", [])]
+    assert [error.ename for error in errors if error.output_type == "error"] == ["ZeroDivisionError"]
+    (edited.folder / notebook).write_bytes(source)
+    run = edited.snakemake("--cores", "1", *TINY, "--", "figures/tiny/stl_vs_mtl.pdf")
+    assert run.returncode == 0, run.stdout
+    assert figure.read_bytes() == drawn
+    assert not trace.exists()
+
+
 def test_a_single_figure_needs_no_curvature(project):
     jobs = project.planned_jobs(*TINY, "--forceall", "--", "figures/tiny/stl_vs_mtl.pdf")
     assert "curvature" not in jobs
-    assert jobs["notebook"] == 1
+    assert [name for name in jobs if name.startswith("section_")] == ["section_2_stl_against_mtl"]
 
 
 def test_a_comment_in_the_package_reruns_nothing(edited):
@@ -170,13 +199,17 @@ def test_an_edit_of_the_training_code_reruns_training_and_what_follows(edited):
     edited.edit("workflow/curvature_mtl/training/fit.py", "betas=(0.9, 0.99)", "betas=(0.9, 0.98)")
     jobs = edited.planned_jobs(*TINY)
     assert jobs["train"] == 4
-    assert {"evaluate", "curvature", "accuracy_tables", "curvature_tables", "notebook"} <= set(jobs)
+    assert {"evaluate", "curvature", "accuracy_tables", "curvature_tables", "section_3_spectra"} <= set(jobs)
     assert not {"make_sample_molecules", "make_sample_alloys", "featurize", "split"} & set(jobs)
 
 
-def test_an_edit_of_the_plot_style_reruns_the_notebooks_alone(edited):
+def test_an_edit_of_the_plot_style_reruns_the_sections_alone(edited):
     edited.edit("workflow/curvature_mtl/reporting/style.py", "FULL_WIDTH = 7.0", "FULL_WIDTH = 6.9")
-    assert edited.planned_jobs(*TINY) == {"notebook": len(FIGURES), "provenance": 1, "all": 1}
+    assert edited.planned_jobs(*TINY) == {
+        **{f"section_{name}": 1 for name in SECTIONS},
+        "provenance": 1,
+        "all": 1,
+    }
 
 
 def test_the_report_can_be_made(project, first_run):

@@ -203,6 +203,7 @@ def curved_models(wildcards):
 
 # Relative, so that a checkout may move without a rerun.
 NOTEBOOKS = os.path.relpath(Path(workflow.basedir) / "notebooks")
+CAPTIONS = os.path.relpath(Path(workflow.basedir) / "workflow/report")
 TABLES = f"{RESULTS}/tables"
 SUMMARIES = expand(f"{RESULTS}/{{dataset}}/dataset.json", dataset=config["datasets"])
 DATA_TABLES = ["datasets", "tasks", "rejects"]
@@ -219,50 +220,68 @@ CURVATURE_TABLES = [
     "subset_convergence",
     "curvature_along_training",
 ]
-# Each notebook draws one figure from these tables.
-FIGURE_TABLES = {
-    "example_graphs": expand(f"{RESULTS}/{{dataset}}/example.json", dataset=config["datasets"]),
-    "data_overview": [
+# The paper's sections, each a notebook, with the figures that it draws and what these show.
+SECTIONS = {
+    "1_data_and_graphs": {
+        "example_graphs": "What the network sees",
+        "data_overview": "Labels and their correlations",
+    },
+    "2_stl_against_mtl": {
+        "stl_vs_mtl": "STL against MTL",
+    },
+    "3_spectra": {
+        "spectral_density": "Spectral density of each task's Hessian",
+        "log_spectral_density": "Spectral density on a logarithmic scale",
+        "outliers": "The ends of each task's spectrum",
+    },
+    "4_curvature_and_transfer": {
+        "curvature_vs_transfer": "Curvature against the gain or loss under MTL",
+        "rank_correlation": "Curvature against the gain or loss under MTL, given the training loss",
+        "conflict": "Overlaps of the tasks' Hessians and gradients",
+        "curvature_along_training": "Curvature along training",
+    },
+    "5_training": {
+        "method_gains": "Each task's gain or loss under every method",
+        "delta_m_vs_cost": "Delta_m against the cost of training",
+        "weights_along_training": "The tasks' weights along training",
+        "learning_curves": "Validation error along training",
+    },
+    "7_numerics": {
+        "subset_convergence": "How many graphs the curvature needs",
+    },
+}
+GRAPH_TABLES = expand(f"{RESULTS}/{{dataset}}/graphs.parquet", dataset=config["datasets"])
+# What each section's notebook loads.
+SECTION_TABLES = {
+    "1_data_and_graphs": [
         f"{TABLES}/tasks.csv",
-        *expand(f"{RESULTS}/{{dataset}}/graphs.parquet", dataset=config["datasets"]),
+        *GRAPH_TABLES,
+        *expand(f"{RESULTS}/{{dataset}}/example.json", dataset=config["datasets"]),
     ],
-    "stl_vs_mtl": [f"{TABLES}/{name}.csv" for name in ACCURACY_TABLES],
-    "spectral_density": [f"{TABLES}/ritz_values.parquet", f"{TABLES}/curvature.csv"],
-    "log_spectral_density": [f"{TABLES}/ritz_values.parquet", f"{TABLES}/curvature_quantities.csv"],
-    "outliers": [f"{TABLES}/outliers.csv"],
-    "conflict": [
-        f"{TABLES}/conflict.csv",
-        *expand(f"{RESULTS}/{{dataset}}/graphs.parquet", dataset=config["datasets"]),
+    "2_stl_against_mtl": expand(
+        f"{TABLES}/{{name}}.csv", name=["accuracy", "transfer", "gains", "comparisons", "summary"]
+    ),
+    "3_spectra": [
+        f"{TABLES}/ritz_values.parquet",
+        *expand(f"{TABLES}/{{name}}.csv", name=["curvature", "curvature_quantities", "outliers"]),
     ],
-    "curvature_vs_transfer": [
-        f"{TABLES}/curvature_vs_transfer.csv",
-        f"{TABLES}/rank_correlation.csv",
+    "4_curvature_and_transfer": [
+        *expand(
+            f"{TABLES}/{{name}}.csv",
+            name=["curvature_vs_transfer", "rank_correlation", "conflict", "curvature_along_training"],
+        ),
+        *GRAPH_TABLES,
     ],
-    "rank_correlation": [f"{TABLES}/rank_correlation.csv"],
-    "curvature_along_training": [f"{TABLES}/curvature_along_training.csv"],
-    "subset_convergence": [f"{TABLES}/subset_convergence.csv"],
-    "method_gains": [f"{TABLES}/gains.csv", f"{TABLES}/delta_m.csv"],
-    "delta_m_vs_cost": [f"{TABLES}/{name}.csv" for name in ("delta_m", TRAINING_TABLE, "accuracy")],
-    "weights_along_training": [f"{TABLES}/training_curves.parquet"],
-    "learning_curves": [f"{TABLES}/training_curves.parquet"],
+    "5_training": [
+        *expand(f"{TABLES}/{{name}}.csv", name=["gains", "delta_m", "comparisons", TRAINING_TABLE]),
+        f"{TABLES}/training_curves.parquet",
+    ],
+    "7_numerics": [f"{TABLES}/subset_convergence.csv"],
 }
-FIGURE_LABELS = {
-    "example_graphs": "What the network sees",
-    "data_overview": "Labels and their correlations",
-    "stl_vs_mtl": "STL against MTL",
-    "spectral_density": "Spectral density of each task's Hessian",
-    "log_spectral_density": "Spectral density on a logarithmic scale",
-    "outliers": "The ends of each task's spectrum",
-    "conflict": "Overlaps of the tasks' Hessians and gradients",
-    "curvature_vs_transfer": "Curvature against the gain or loss under MTL",
-    "rank_correlation": "Curvature against the gain or loss under MTL, given the training loss",
-    "curvature_along_training": "Curvature along training",
-    "subset_convergence": "How many graphs the curvature needs",
-    "method_gains": "Each task's gain or loss under every method",
-    "delta_m_vs_cost": "Delta_m against the cost of training",
-    "weights_along_training": "The tasks' weights along training",
-    "learning_curves": "Validation error along training",
-}
+
+
+def figure_files(names):
+    return expand(f"{FIGURES}/{{name}}.{{ending}}", name=names, ending=["pdf", "png"])
 
 
 def table_files(names):
@@ -278,7 +297,7 @@ def all_tables():
 
 
 def all_figures():
-    return expand(f"{FIGURES}/{{name}}.{{ending}}", name=FIGURE_TABLES, ending=["pdf", "png"])
+    return [file for figures in SECTIONS.values() for file in figure_files(figures)]
 
 
 def code(command):

@@ -88,45 +88,50 @@ rule curvature_tables:
         " --transfer {input.transfer} --summaries {input.summaries} --folder {params.folder} --log {log}"
 
 
-rule notebook:
-    """Execute a notebook of the paper, which draws its figure from the tables."""
-    input:
-        notebook=f"{NOTEBOOKS}/{{figure}}.ipynb",
-        tables=lambda wildcards: FIGURE_TABLES[wildcards.figure],
-        summaries=SUMMARIES,
-    output:
-        notebook=f"{RESULTS}/notebooks/{{figure}}.ipynb",
-        figures=[
-            report(
-                f"{FIGURES}/{{figure}}.{ending}",
-                caption="../report/figure.rst",
-                category="Figures",
-                labels=lambda wildcards: {"figure": FIGURE_LABELS[wildcards.figure]},
-            )
-            for ending in ("pdf", "png")
-        ],
-    log:
-        trace=f"{LOGS}/notebooks/{{figure}}.ipynb",
-        text=f"{LOGS}/notebooks/{{figure}}.log",
-    benchmark:
-        f"{BENCHMARKS}/notebooks/{{figure}}.tsv"
-    wildcard_constraints:
-        figure="|".join(FIGURE_TABLES),
-    conda:
-        "../../envs/paper.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        parameters=lambda wildcards, input, output: json.dumps(
-            {
-                "run": RUN,
-                "tables": list(input.tables),
-                "summaries": list(input.summaries),
-                "figures": output.figures,
-            }
-        ),
-        code=[code("notebook"), code_digest("curvature_mtl.reporting.notebook_tools")],
-    shell:
-        "python -m curvature_mtl.commands.notebook --notebook {input.notebook} --parameters {params.parameters:q}"
-        " --trace {log.trace} --output {output.notebook} --log {log.text}"
+for section, figures in SECTIONS.items():
+
+    rule:
+        """Execute a section of the paper: a notebook that draws its figures from the tables and says what they show."""
+        name:
+            f"section_{section}"
+        input:
+            notebook=f"{NOTEBOOKS}/{section}.ipynb",
+            tables=SECTION_TABLES[section],
+            summaries=SUMMARIES,
+            captions=expand(f"{CAPTIONS}/{{figure}}.rst", figure=figures),
+        output:
+            notebook=f"{RESULTS}/notebooks/{section}.ipynb",
+            figures=[
+                report(
+                    file,
+                    caption=f"../report/{figure}.rst",
+                    category="Figures",
+                    labels={"figure": label},
+                )
+                for figure, label in figures.items()
+                for file in figure_files([figure])
+            ],
+        log:
+            trace=f"{LOGS}/notebooks/{section}.ipynb",
+            text=f"{LOGS}/notebooks/{section}.log",
+        benchmark:
+            f"{BENCHMARKS}/notebooks/{section}.tsv"
+        conda:
+            "../../envs/paper.yaml"
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        params:
+            parameters=lambda wildcards, input, output: json.dumps(
+                {
+                    "run": RUN,
+                    "tables": list(input.tables),
+                    "summaries": list(input.summaries),
+                    "captions": list(input.captions),
+                    "figures": output.figures,
+                }
+            ),
+            code=[code("notebook"), code_digest("curvature_mtl.reporting.notebook_tools")],
+        shell:
+            "python -m curvature_mtl.commands.notebook --notebook {input.notebook} --parameters {params.parameters:q}"
+            " --trace {log.trace} --output {output.notebook} --log {log.text}"
