@@ -17,6 +17,7 @@ from curvature_mtl.datasets.entry import TABLE, dataset_entry, find_table
 from curvature_mtl.datasets.registry import SOURCES, SPLIT_GROUPS, registered_downloads
 from curvature_mtl.errors import UserError
 from curvature_mtl.fingerprint import code_digest
+from curvature_mtl.reporting.table_captions import in_a_line
 from curvature_mtl.training.methods import EQUAL, STL
 
 # Jobs find the package and this very Python, installed or not; an activated conda environment comes first in PATH.
@@ -298,6 +299,18 @@ def all_tables():
 
 def all_figures():
     return [file for figures in SECTIONS.values() for file in figure_files(figures)]
+
+
+def described_targets():
+    """Every figure and table of the run, with all its endings and what it shows: one line each."""
+    endings = {}
+    for file in [*all_figures(), *all_tables()]:
+        path, ending = os.path.splitext(file)
+        endings.setdefault(path, []).append(ending)
+    labels = {f"{FIGURES}/{name}": label for figures in SECTIONS.values() for name, label in figures.items()}
+    files = {path: f"{path}{' '.join(found)}" for path, found in endings.items()}
+    width = max(map(len, files.values()))
+    return "\n".join(f"{files[path]:{width}}  {labels.get(path) or in_a_line(Path(path).name)}" for path in files)
 
 
 def code(command):

@@ -88,6 +88,19 @@ rule curvature_tables:
         " --transfer {input.transfer} --summaries {input.summaries} --folder {params.folder} --log {log}"
 
 
+rule targets:
+    """Print every figure and table with what it shows."""
+    log:
+        f"{LOGS}/targets.log",
+    localrule: True
+    conda:
+        "../../envs/paper.yaml"
+    params:
+        lines=described_targets(),
+    shell:
+        "echo {params.lines:q} | tee {log}"
+
+
 for section, figures in SECTIONS.items():
 
     rule:

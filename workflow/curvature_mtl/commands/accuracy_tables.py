@@ -10,10 +10,9 @@ from curvature_mtl.commands import _run
 from curvature_mtl.files import read_json
 from curvature_mtl.reporting.accuracy import accuracy_table, delta_m_table, transfer_table
 from curvature_mtl.reporting.comparison import Comparison, comparison_tables
-from curvature_mtl.reporting.summary import CAPTION, summary_parts, summary_table
+from curvature_mtl.reporting.summary import summary_parts, summary_table
+from curvature_mtl.reporting.table_captions import CAPTIONS
 from curvature_mtl.reporting.tables import data_note, write_table_files
-
-BOUNDS = "lower and upper: 95 % interval from resampled test graphs, with the trained networks as they are"
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -27,25 +26,16 @@ def main(arguments: argparse.Namespace) -> None:
     asked = [Comparison(**comparison) for comparison in json.loads(arguments.comparisons)]
     gains, comparisons = comparison_tables(predictions, asked)
     note = data_note(arguments.run, summaries)
-    for name, table, caption in (
-        ("accuracy", accuracy, "Mean absolute error on the test graphs, in each task's unit"),
-        ("delta_m", delta_m_table(transfer), "Mean change of MAE against the STL suite in percent; negative is a gain"),
-        ("transfer", transfer, "Change of each task's MAE under MTL against STL in percent; negative is a gain"),
-        (
-            "gains",
-            gains,
-            f"Change of each task's MAE against STL in percent, mean over seeds; negative is a gain; {BOUNDS}",
-        ),
-        (
-            "comparisons",
-            comparisons,
-            f"Delta_m of one method against another in percent, mean over seeds; negative is a gain; {BOUNDS}; "
-            "seeds_lower and seeds_upper: 95 % t-interval over seeds",
-        ),
+    for name, table in (
+        ("accuracy", accuracy),
+        ("delta_m", delta_m_table(transfer)),
+        ("transfer", transfer),
+        ("gains", gains),
+        ("comparisons", comparisons),
     ):
-        write_table_files(arguments.folder / f"{name}.csv", table, caption, note)
+        write_table_files(arguments.folder / f"{name}.csv", table, CAPTIONS[name], note)
     summary = summary_table(accuracy)
-    write_table_files(arguments.folder / "summary.csv", summary, CAPTION, note, summary_parts(summary))
+    write_table_files(arguments.folder / "summary.csv", summary, CAPTIONS["summary"], note, summary_parts(summary))
 
 
 if __name__ == "__main__":

@@ -10,24 +10,12 @@ from curvature_mtl.curvature.columns import CONFLICT_COLUMNS, EXTREMAL_COLUMNS, 
 from curvature_mtl.files import read_json, write_table
 from curvature_mtl.reporting.curvature_tables import curvature_against_transfer, rank_correlations
 from curvature_mtl.reporting.outliers import outlier_table
+from curvature_mtl.reporting.table_captions import CAPTIONS
 from curvature_mtl.reporting.tables import data_note, write_table_files
 
 KEYS = [key for key in TASK_KEYS if key != "epoch"]
 MODEL_KEYS = [key for key in TASK_KEYS if key != "task"]
 RESIDUALS = [name for name in EXTREMAL_COLUMNS if name.endswith("_residual")]
-OF_QUANTITIES = (
-    "More on each task's curvature: traces of blocks, Gauss-Newton trace, gradient noise, Frobenius norm, "
-    "effective rank, shares of negative curvature, with errors"
-)
-OF_CONFLICTS = "Between tasks of one network: overlaps of Hessians and of gradients"
-OF_OUTLIERS = "From both ends of each spectrum inwards: Ritz values that stand apart, and the first that does not"
-OF_TRANSFER = "Curvature of each task and its change of MAE under MTL, means over seeds"
-OF_CORRELATIONS = "Rank correlation over tasks of curvature and change of MAE, as it is and given the training loss"
-OF_CONVERGENCE = (
-    "Traces and largest eigenvalues on nested subsets of the training graphs, with the errors of probes and of the "
-    "choice of graphs, and the difference from the largest subset"
-)
-OF_TRAINING = "Curvature at initialisation, at some epochs of the training and at the solution of every method"
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -37,22 +25,18 @@ def main(arguments: argparse.Namespace) -> None:
         joined(paths) for paths in (arguments.curvature, arguments.ritz, arguments.quantities, arguments.conflict)
     )
     against_transfer = curvature_against_transfer(curvature, quantities, pd.read_csv(arguments.transfer))
-    for name, table, caption in (
-        ("curvature", curvature.drop(columns=RESIDUALS), "Hessian of each task's mean squared error in the trunk"),
-        ("curvature_quantities", quantities[[*TASK_KEYS, *QUANTITY_COLUMNS]], OF_QUANTITIES),
-        ("conflict", conflict[[*MODEL_KEYS, *CONFLICT_COLUMNS]], OF_CONFLICTS),
-        (
-            "extremal_eigenvalues",
-            curvature[[*KEYS, *EXTREMAL_COLUMNS]],
-            "Extremal Ritz values with their residual norms",
-        ),
-        ("outliers", outlier_table(ritz), OF_OUTLIERS),
-        ("curvature_vs_transfer", against_transfer, OF_TRANSFER),
-        ("rank_correlation", rank_correlations(against_transfer), OF_CORRELATIONS),
-        ("subset_convergence", joined(arguments.convergence), OF_CONVERGENCE),
-        ("curvature_along_training", joined(arguments.along_training), OF_TRAINING),
+    for name, table in (
+        ("curvature", curvature.drop(columns=RESIDUALS)),
+        ("curvature_quantities", quantities[[*TASK_KEYS, *QUANTITY_COLUMNS]]),
+        ("conflict", conflict[[*MODEL_KEYS, *CONFLICT_COLUMNS]]),
+        ("extremal_eigenvalues", curvature[[*KEYS, *EXTREMAL_COLUMNS]]),
+        ("outliers", outlier_table(ritz)),
+        ("curvature_vs_transfer", against_transfer),
+        ("rank_correlation", rank_correlations(against_transfer)),
+        ("subset_convergence", joined(arguments.convergence)),
+        ("curvature_along_training", joined(arguments.along_training)),
     ):
-        write_table_files(arguments.folder / f"{name}.csv", table, caption, note)
+        write_table_files(arguments.folder / f"{name}.csv", table, CAPTIONS[name], note)
     write_table(arguments.folder / "ritz_values.parquet", ritz)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from curvature_mtl.commands import _run
 from curvature_mtl.files import read_json
+from curvature_mtl.reporting.table_captions import CAPTIONS
 from curvature_mtl.reporting.tables import data_note, write_table_files
 
 DATASET_COLUMNS = ["dataset", "source", "kind", "is_sample", "n_graphs", "n_rejected", "n_labels_dropped"]
@@ -21,10 +22,8 @@ def main(arguments: argparse.Namespace) -> None:
     tasks = [task_rows(s, pd.read_parquet(path)) for s, path in zip(summaries, arguments.graphs, strict=True)]
     rejects = [reject_counts(s, pd.read_csv(p)) for s, p in zip(summaries, arguments.rejects, strict=True)]
     datasets = pd.DataFrame(summaries)[DATASET_COLUMNS]
-    write_table_files(arguments.folder / "datasets.csv", datasets, "Datasets of the run", note)
-    write_table_files(arguments.folder / "tasks.csv", pd.concat(tasks), "Tasks: labels, units and spread", note)
-    caption = "What was left out and why; `graph` is a whole row, otherwise the label of that task"
-    write_table_files(arguments.folder / "rejects.csv", pd.concat(rejects), caption, note)
+    for name, table in (("datasets", datasets), ("tasks", pd.concat(tasks)), ("rejects", pd.concat(rejects))):
+        write_table_files(arguments.folder / f"{name}.csv", table, CAPTIONS[name], note)
 
 
 def task_rows(summary: dict[str, Any], graphs: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from curvature_mtl.commands import _run
 from curvature_mtl.files import read_json, write_table
+from curvature_mtl.reporting.table_captions import CAPTIONS
 from curvature_mtl.reporting.tables import data_note, write_table_files
 from curvature_mtl.reporting.training_cost import training_cost_table
 from curvature_mtl.reporting.training_curves import training_curve_table
@@ -15,12 +16,9 @@ from curvature_mtl.reporting.training_curves import training_curve_table
 def main(arguments: argparse.Namespace) -> None:
     """Write training_cost as CSV, Markdown and LaTeX, and training_curves as parquet."""
     trainings = [read_json(path) for path in arguments.trainings]
-    caption = (
-        "Forward-backward passes of a trunk over the training graphs, summed over all networks that a method trains, "
-        "with what its weighting does besides; curvature products; models and parameters to deploy"
-    )
     note = data_note(arguments.run, [read_json(path) for path in arguments.summaries])
-    write_table_files(arguments.folder / "training_cost.csv", training_cost_table(trainings), caption, note)
+    cost = training_cost_table(trainings)
+    write_table_files(arguments.folder / "training_cost.csv", cost, CAPTIONS["training_cost"], note)
     histories = [pd.read_parquet(path) for path in arguments.histories]
     write_table(arguments.folder / "training_curves.parquet", training_curve_table(trainings, histories))
 

@@ -6,10 +6,6 @@ import numpy as np
 import pandas as pd
 
 TASKS_ABREAST = 4
-CAPTION = (
-    "Test MAE, mean ± standard deviation over seeds, in the unit given with the task; bold: the task's lowest mean, "
-    "whatever the spread over seeds and the cost of the method"
-)
 
 
 def summary_table(accuracy: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,51 @@
+"""What each table of a run shows: its caption, of which the part before the first semicolon says it in a line."""
+
+_BOUNDS = "lower and upper: 95 % interval from resampled test graphs, with the trained networks as they are"
+
+CAPTIONS = {
+    "datasets": "Datasets of the run",
+    "tasks": "Tasks: labels, units and spread",
+    "rejects": "What was left out and why; `graph` is a whole row, otherwise the label of that task",
+    "accuracy": "Mean absolute error on the test graphs, in each task's unit",
+    "summary": (
+        "Test MAE, mean ± standard deviation over seeds, in the unit given with the task; bold: the task's lowest "
+        "mean, whatever the spread over seeds and the cost of the method"
+    ),
+    "delta_m": "Mean change of MAE against the STL suite in percent; negative is a gain",
+    "transfer": "Change of each task's MAE under MTL against STL in percent; negative is a gain",
+    "gains": f"Change of each task's MAE against STL in percent, mean over seeds; negative is a gain; {_BOUNDS}",
+    "comparisons": (
+        f"Delta_m of one method against another in percent, mean over seeds; negative is a gain; {_BOUNDS}; "
+        "seeds_lower and seeds_upper: 95 % t-interval over seeds"
+    ),
+    "training_cost": (
+        "Forward-backward passes of a trunk over the training graphs, summed over all networks that a method trains, "
+        "with what its weighting does besides; curvature products; models and parameters to deploy"
+    ),
+    "training_curves": "Loss, validation error and weight of every task and epoch of every network",
+    "curvature": "Hessian of each task's mean squared error in the trunk",
+    "curvature_quantities": (
+        "More on each task's curvature: traces of blocks, Gauss-Newton trace, gradient noise, Frobenius norm, "
+        "effective rank, shares of negative curvature, with errors"
+    ),
+    "conflict": "Between tasks of one network: overlaps of Hessians and of gradients",
+    "extremal_eigenvalues": "Extremal Ritz values with their residual norms",
+    "outliers": "From both ends of each spectrum inwards: Ritz values that stand apart, and the first that does not",
+    "ritz_values": "Every Ritz value with its weight and residual, by probe",
+    "curvature_vs_transfer": "Curvature of each task and its change of MAE under MTL, means over seeds",
+    "rank_correlation": (
+        "Rank correlation over tasks of curvature and change of MAE, as it is and given the training loss"
+    ),
+    "subset_convergence": (
+        "Traces and largest eigenvalues on nested subsets of the training graphs, with the errors of probes and of "
+        "the choice of graphs, and the difference from the largest subset"
+    ),
+    "curvature_along_training": (
+        "Curvature at initialisation, at some epochs of the training and at the solution of every method"
+    ),
+}
+
+
+def in_a_line(table: str) -> str:
+    """Return what a table shows in a line."""
+    return CAPTIONS[table].split(";")[0]
