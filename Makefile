@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 # Whose graphs `make benchmark` takes, such as BENCHMARK_OPTIONS="--configfile config/qm8.yaml"; the sample's by default.
 BENCHMARK_OPTIONS ?=
 
-.PHONY: help env reproduce lint test test-full benchmark query-mp
+.PHONY: help env reproduce lint test test-full benchmark dag query-mp
 
 help:
 	@echo "make reproduce   .venv from the lock file, then every figure and table of the sample (minutes)"
@@ -25,6 +25,7 @@ help:
 	@echo "make test-full   the tests that take longer: repeats, kills, stand-ins"
 	@echo "make lint        format, style, types and workflow checks alone"
 	@echo "make benchmark   seconds of our curvature products and of other packages' (a quarter of an hour)"
+	@echo "make dag         the graph of the rules, docs/images/dag.svg, drawn again"
 	@echo "make query-mp    today's Materials Project as a frozen table with its config (needs MP_API_KEY)"
 	@echo "make env         .venv alone (TORCH_INDEX=... for a CUDA build of torch)"
 
@@ -60,6 +61,16 @@ test-full: env
 
 benchmark: env
 	$(BIN)/snakemake benchmark_curvature --cores 1 $(BENCHMARK_OPTIONS)
+
+# The sample, the downloads, and the data that are joined from two of them: all rules that lead to figures.
+dag: env
+	@mkdir -p .snakemake
+	@for config in config paper mp_2020; do \
+	  $(BIN)/snakemake --quiet all --rulegraph --configfile config/$$config.yaml || exit 1; \
+	done > .snakemake/rules.dot
+	@$(BIN)/python -m curvature_mtl.commands.draw_rules --rules workflow/rules/*.smk --output docs/images/dag.svg \
+	  < .snakemake/rules.dot
+	@echo "docs/images/dag.svg is drawn."
 
 query-mp: .venv-mp-api/.made-from-lock
 	@PYTHONPATH=workflow .venv-mp-api/bin/python -m curvature_mtl.commands.query_materials_project --folder $(MP_FOLDER) $(MP_OPTIONS)
