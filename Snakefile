@@ -22,16 +22,18 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/curvature.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/verify.smk"
+include: "workflow/rules/page.smk"
 include: "workflow/rules/benchmark.smk"
 include: "workflow/rules/provenance.smk"
 
 
 rule all:
-    """Every figure and table of the run, and where they come from."""
+    """Every figure and table of the run, the page that shows them, and where they come from."""
     default_target: True
     input:
         all_figures(),
         all_tables(),
+        PAGE,
         PROVENANCE,
 
 

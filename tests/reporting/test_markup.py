@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,6 +93,22 @@ def test_of_a_notebooks_table_only_cells_text_and_spans_are_kept():
         '<tbody><tr><th rowspan="2">a&lt;b</th><td class="number">1.5</td></tr>'
         '<tr><td class="short">alert(1)word</td></tr></tbody></table></div>'
     )
+
+
+def test_a_missing_number_is_a_dash_and_an_empty_table_is_left_out():
+    assert '<td class="number">–</td>' in table_html("<table><tbody><tr><td>NaN</td></tr></tbody></table>")
+    assert table_html("<table><thead><tr><th>a</th></tr></thead><tbody></tbody></table>") == ""
+
+
+def test_of_pandas_tables_row_numbers_are_left_out_and_names_of_rows_are_not():
+    table = pd.DataFrame({"task": ["gap", "homo"], "mae": [0.1, 0.2]})
+    shown = {
+        name: table_html(data.to_html()) for name, data in (("numbered", table), ("named", table.set_index("task")))
+    }
+    assert shown["numbered"].count("<th>") == 2
+    assert "<tr><td" in shown["numbered"]
+    assert "<tr><th>gap</th><td" in shown["named"]
+    assert all(text.count('<td class="number">') == 2 for text in shown.values())
 
 
 @given(st.lists(st.sampled_from(HOSTILE), max_size=6).map(" ".join))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "workflow", "config", "notebooks", "envs", "profiles")
+PARTS = ("Snakefile", "workflow", "config", "notebooks", "envs", "profiles", "docs")
 TINY = ("--configfile", "config/tiny.yaml")
 
 
@@ -57,7 +57,7 @@ class Project:
         file.write_text(text.replace(old, new))
 
     def outputs(self) -> dict[str, bytes]:
-        """Return the bytes of every table, figure and cleaned notebook by path."""
+        """Return the bytes of every table, figure and cleaned notebook, and of the page, by path."""
         files = [*self.folder.glob("results/*/tables/*"), *self.folder.glob("results/*/notebooks/*")]
-        files += self.folder.glob("figures/*/*")
+        files += [*self.folder.glob("figures/*/*"), *self.folder.glob("results/*/index.html")]
         return {str(file.relative_to(self.folder)): file.read_bytes() for file in files}

@@ -1,13 +1,18 @@
 """The whole workflow on the tiny run, once; then what reruns after which change."""
 
+import itertools
 import json
+import zipfile
+from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
 from PIL import Image
 
+from browser import EXECUTABLE, WITHOUT, browser
 from curvature_mtl.files import sha256_of_file
+from page_check import check_page
 from workflow.project import TINY, Project
 
 SECTIONS = {
@@ -207,6 +212,7 @@ def test_an_edit_of_the_plot_style_reruns_the_sections_alone(edited):
     edited.edit("workflow/curvature_mtl/reporting/style.py", "FULL_WIDTH = 7.0", "FULL_WIDTH = 6.9")
     assert edited.planned_jobs(*TINY) == {
         **{f"section_{name}": 1 for name in SECTIONS},
+        "page": 1,
         "provenance": 1,
         "all": 1,
     }
@@ -215,4 +221,39 @@ def test_an_edit_of_the_plot_style_reruns_the_sections_alone(edited):
 def test_the_report_can_be_made(project, first_run):
     run = project.snakemake(*TINY, "--report", "report.zip")
     assert run.returncode == 0, run.stdout
-    assert (project.folder / "report.zip").stat().st_size > 100_000
+    with zipfile.ZipFile(project.folder / "report.zip") as report:
+        html = report.read("report/report.html").decode()
+        files = set(report.namelist())
+    entries = {name: decoded(html, name) for name in ("results", "categories")}
+    assert entries["categories"].keys() == {section.replace("_", " ") for section in SECTIONS}
+    for figures in SECTIONS.values():
+        for figure, ending in itertools.product(figures, ("pdf", "png")):
+            entry = entries["results"][f"figures/tiny/{figure}.{ending}"]
+            assert entry["labels"].keys() == {"figure", "file"}
+            assert entry["labels"]["file"] == ending
+            assert len(entry["caption"]) > 100
+            assert f"report/{entry['data_uri']}" in files
+    assert "sample_molecules" in decoded(html, "workflow_desc")
+
+
+def decoded(html, name):
+    """Return the value of a variable in the script of Snakemake's report."""
+    return json.JSONDecoder().raw_decode(html[html.rindex(f"var {name} = ") :].partition("= ")[2])[0]
+
+
+def test_the_page_names_nothing_that_is_not_there_and_shows_every_figure(project, first_run):
+    page = check_page(project.folder / "results/tiny/index.html")
+    shown = {Path(source).stem for source in page.values("src") if not source.startswith("data:")}
+    assert shown == FIGURES
+    assert {f"table-{name}" for name in COLUMNS} <= set(page.values("id"))
+    assert "SAMPLE data" in (project.folder / "results/tiny/index.html").read_text()
+
+
+@pytest.mark.skipif(EXECUTABLE is None, reason=WITHOUT)
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_page_opens_in_a_browser_with_nothing_broken_and_nothing_too_wide(project, first_run, tmp_path, width):
+    with browser(tmp_path) as chromium:
+        seen = chromium.open(project.folder / "results/tiny/index.html", width)
+    assert seen.complaints == []
+    assert 0 not in seen.images.values()
+    assert (seen.measures["viewport"], seen.measures["wide"]) == (width, [])

@@ -343,5 +343,5 @@ def banner():
 def closing_message():
     return (
         f"\nDone. Figures: {FIGURES}/   tables: {RESULTS}/tables/   notebooks: {RESULTS}/notebooks/\n"
-        f"A page with all of them: snakemake --report report.zip\n{banner()}"
+        f"All of them on a page for a browser: {RESULTS}/index.html\n{banner()}"
     )

@@ -118,8 +118,8 @@ for section, figures in SECTIONS.items():
                 report(
                     file,
                     caption=f"../report/{figure}.rst",
-                    category="Figures",
-                    labels={"figure": label},
+                    category=section.replace("_", " "),
+                    labels={"figure": label, "file": Path(file).suffix[1:]},
                 )
                 for figure, label in figures.items()
                 for file in figure_files([figure])

@@ -8,6 +8,7 @@ rule provenance:
     input:
         all_figures(),
         all_tables(),
+        PAGE,
         graphs=expand(f"{RESULTS}/{{dataset}}/graphs.safetensors", dataset=config["datasets"]),
         summaries=SUMMARIES,
     output:

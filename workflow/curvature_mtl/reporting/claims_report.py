@@ -33,9 +33,9 @@ def markdown(records: Sequence[dict[str, Any]], note: str) -> str:
     rows = [
         {
             "claim": record["statement"],
-            "data": _data(record),
+            "data": data_of(record),
             "verdict": f"**{record['verdict']}**" + (f": {record['reason']}" if record["reason"] else ""),
-            "measured": _measured(record),
+            "measured": measured_of(record),
             "claimed": record["claimed"],
             "seeds": "" if record["n_seeds"] is None else str(record["n_seeds"]),
             "source": f"{record['source']} (`{record['id']}`)",
@@ -50,7 +50,7 @@ def markdown(records: Sequence[dict[str, Any]], note: str) -> str:
 def short_table(records: Sequence[dict[str, Any]]) -> str:
     """Return id, data, verdict, and measured value or reason, for a terminal; then how many there are of each."""
     rows = [
-        (record["id"], _data(record), record["verdict"], _measured(record) or record["reason"], record["claimed"])
+        (record["id"], data_of(record), record["verdict"], measured_of(record) or record["reason"], record["claimed"])
         for record in records
     ]
     table = pd.DataFrame(rows, columns=["claim", "data", "verdict", "measured", "claimed"])
@@ -91,12 +91,14 @@ def _claimed(verdict: Verdict) -> str:
     return f"{RELATIONS[claim.relation]} {claim.bound:g}{tolerance}"
 
 
-def _data(record: dict[str, Any]) -> str:
+def data_of(record: dict[str, Any]) -> str:
+    """Return dataset and split, and the mark of a sample."""
     parts = [part for part in (record["dataset"], record["split"]) if part]
     return f"{', '.join(parts)}{' (SAMPLE)' if record['is_sample'] else ''}".strip()
 
 
-def _measured(record: dict[str, Any]) -> str:
+def measured_of(record: dict[str, Any]) -> str:
+    """Return value, interval and unit, or an empty text."""
     if record["value"] is None:
         return ""
     interval = "" if record["lower"] is None else f" [{record['lower']:.3g}, {record['upper']:.3g}]"

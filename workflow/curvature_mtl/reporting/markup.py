@@ -8,7 +8,7 @@ from typing import Any
 import mistune
 from markupsafe import Markup, escape
 
-NUMBER = re.compile(r"[+−-]?\d[\d,.]*(e[+-]?\d+)?( ± [\d,.e+-]+)?|nan")
+NUMBER = re.compile(r"[+−-]?\d[\d,.]*(e[+-]?\d+)?( ± [\d,.e+-]+)?|–")
 # Letters up to which a cell's text is not broken into lines.
 SHORT = 30
 FORMULA_PART = re.compile(r"\\[A-Za-z]+|.", re.DOTALL)
@@ -39,15 +39,24 @@ def html(markdown: str) -> Markup:
 
 def inline_html(markdown: str) -> Markup:
     """Return a sentence in Markdown as HTML that may stand in a paragraph."""
-    return Markup(_convert(markdown).strip().removeprefix("<p>").removesuffix("</p>"))
+    return html(markdown).strip().removeprefix("<p>").removesuffix("</p>")
 
 
 def table_html(source: str) -> Markup:
-    """Return the tables of a notebook's HTML output: their rows, cells and text, and nothing else of it."""
+    """Return the table of a notebook's HTML output: its rows, cells and text, and nothing else; none if it is empty.
+
+    Row numbers, which pandas writes in a column without a name, are left out.
+    """
     reader = _TableReader()
     reader.feed(source)
     reader.close()
-    return Markup('<div class="scroll" tabindex="0">\n<table>{}</table>\n</div>\n').format(Markup().join(reader.parts))
+    if not reader.body:
+        return Markup()
+    is_numbered = len(reader.head) == 1 and reader.head[0][0] == _cell("th", Markup())
+    head, body = ([row[is_numbered:] for row in rows] for rows in (reader.head, reader.body))
+    return Markup('<div class="scroll" tabindex="0">\n<table>\n{}{}</table>\n</div>\n').format(
+        _rows("thead", head), _rows("tbody", body)
+    )
 
 
 def formula(tex: str) -> Markup:
@@ -86,28 +95,37 @@ def _one(part: str, parts: Iterator[str]) -> Markup:
 
 
 class _TableReader(HTMLParser):
-    """Collects rows, cells and texts of tables, with no attribute but the number of rows and columns a cell spans."""
+    """Collects the cells of a table's rows, with no attribute but the number of rows and columns that a cell spans."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.parts: list[Markup] = []
+        self.head: list[list[Markup]] = []
+        self.body: list[list[Markup]] = []
+        self._rows = self.body
         self._spans: list[tuple[str, str]] = []
         self._text: list[str] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        if tag in ("thead", "tbody", "tr"):
-            self.parts.append(Markup(f"<{tag}>"))
-        self._spans = [(name, value) for name, value in attributes if name in ("rowspan", "colspan") and value]
-        self._text = []
+        if tag in ("thead", "tbody"):
+            self._rows = self.head if tag == "thead" else self.body
+        if tag == "tr":
+            self._rows.append([])
+        if tag in ("th", "td"):
+            self._spans = [(name, value) for name, value in attributes if name in ("rowspan", "colspan") and value]
+            self._text = []
 
     def handle_data(self, text: str) -> None:
         self._text.append(text)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in ("thead", "tbody", "tr"):
-            self.parts.append(Markup(f"</{tag}>\n"))
-        if tag in ("th", "td"):
-            self.parts.append(_cell(tag, escape("".join(self._text)), self._spans))
+        if tag in ("th", "td") and self._rows:
+            text = "".join(self._text)
+            self._rows[-1].append(_cell(tag, escape("–" if text == "NaN" else text), self._spans))
+
+
+def _rows(part: str, rows: list[list[Markup]]) -> Markup:
+    lines = Markup().join(Markup("<tr>{}</tr>\n").format(Markup().join(cells)) for cells in rows)
+    return Markup("<{0}>\n{1}</{0}>\n").format(part, lines)
 
 
 def _cell(tag: str, content: Markup, attributes: Sequence[tuple[str, str]] = ()) -> Markup:

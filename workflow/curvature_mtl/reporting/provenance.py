@@ -19,6 +19,7 @@ PACKAGES = (
     "gemmi",
     "jinja2",
     "jsonschema",
+    "markupsafe",
     "matplotlib",
     "mistune",
     "nbformat",
