@@ -2,7 +2,8 @@
 
     snakemake --cores all                                        the sample: minutes, no network
     snakemake --cores all --configfile config/paper.yaml         the study on QM8 (and Materials Project)
-    snakemake --cores all figures/sample/spectral_density.pdf    one figure
+    snakemake --cores all figures/sample/spectral_density.pdf    one figure, and those of its section
+    snakemake --cores 1 targets                                  every figure and table, with what it shows
     snakemake --cores all verify                                 each claim, checked on the run's tables
     snakemake --cores all verify_reference                       each table against the committed one
 

@@ -59,6 +59,7 @@ def draw_task_matrix(axes: Axes, values: pd.DataFrame, text: pd.DataFrame, numbe
     )
     axes.set(xlabel="", ylabel="")
     axes.tick_params(labelsize=5.5, length=0)
+    axes.tick_params(axis="y", labelrotation=0)
 
 
 def matrix_numbers(values: pd.DataFrame) -> pd.DataFrame:
