@@ -74,7 +74,7 @@ def test_a_snapshot_as_matminer_writes_it_reaches_the_figures(project, tmp_path)
     tasks = ["formation_energy", "log_K", "poisson_ratio", "magnetization"]
     entry = {"source": "mp_all_20181018", "tasks": tasks, "splits": ["random"]}
     run(project, "all", {"snapshot": entry}, mirror=str(tmp_path / "mirror"))
-    assert len(list((project.folder / "figures/mine").glob("*.pdf"))) == 15
+    assert len(list((project.folder / "figures/mine").glob("*.pdf"))) == 17
     labelled = pd.read_csv(project.folder / "results/mine/tables/tasks.csv").set_index("task")["n_labelled"]
     assert labelled.to_dict() == {"formation_energy": 50, "log_K": 40, "poisson_ratio": 40, "magnetization": 50}
 

@@ -26,7 +26,7 @@ SECTIONS = {
         "curvature_along_training",
     },
     "5_training": {"method_gains", "delta_m_vs_cost", "weights_along_training", "learning_curves"},
-    "7_numerics": {"subset_convergence"},
+    "7_numerics": {"numerics", "probe_convergence", "subset_convergence"},
 }
 FIGURES = set.union(*SECTIONS.values())
 COLUMNS = {
@@ -47,6 +47,7 @@ COLUMNS = {
     "error_probes error_graphs difference difference_error n_blocks n_probes n_products",
     "curvature_along_training": "dataset split model epoch task seed is_solution quantity value error n_graphs "
     "n_products n_probes",
+    "numerics": "dataset split model epoch task seed check quantity n_probes n_graphs value",
     "conflict": "dataset split model epoch seed measure task_a task_b value error",
 }
 

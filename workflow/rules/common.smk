@@ -49,7 +49,7 @@ BENCHMARKS = f"{RESULTS}/benchmark"
 # All tasks of a suite in one job, unless the config asks for one job a task.
 WHOLE = "all-tasks"
 INIT = "init"
-# At whose solution it is seen how many graphs the curvature needs.
+# At whose solution the numerics are checked, and it is seen how many graphs the curvature needs.
 CONVERGENCE_METHOD = EQUAL if EQUAL in config["methods"] else next(iter(config["methods"]))
 
 
@@ -220,6 +220,7 @@ CURVATURE_TABLES = [
     "rank_correlation",
     "subset_convergence",
     "curvature_along_training",
+    "numerics",
 ]
 # The paper's sections, each a notebook, with the figures that it draws and what these show.
 SECTIONS = {
@@ -248,6 +249,8 @@ SECTIONS = {
         "learning_curves": "Validation error along training",
     },
     "7_numerics": {
+        "numerics": "The curvature checked by independent ways",
+        "probe_convergence": "Errors of traces against the number of probes",
         "subset_convergence": "How many graphs the curvature needs",
     },
 }
@@ -277,7 +280,7 @@ SECTION_TABLES = {
         *expand(f"{TABLES}/{{name}}.csv", name=["gains", "delta_m", "comparisons", TRAINING_TABLE]),
         f"{TABLES}/training_curves.parquet",
     ],
-    "7_numerics": [f"{TABLES}/subset_convergence.csv"],
+    "7_numerics": expand(f"{TABLES}/{{name}}.csv", name=["numerics", "subset_convergence"]),
 }
 
 

@@ -1,4 +1,4 @@
-"""Per-task curvature of the trunk: at initialisation and solutions, along training, and on subsets of several sizes."""
+"""Per-task curvature of the trunk: at initialisation, solutions, along training, by subset; and how exact it is."""
 
 
 rule curvature:
@@ -66,6 +66,34 @@ rule subset_convergence:
         " --dataset {wildcards.dataset} --split {wildcards.split} --seed {wildcards.seed}"
         " --model {params.model} --models {input.models} --size {params.size} --settings {params.settings:q}"
         " --output {output} --log {log}"
+
+
+rule numerics_audit:
+    """Check the curvature at an MTL solution against dense matrices, double backward, differences and float64."""
+    input:
+        graphs=f"{RESULTS}/{{dataset}}/graphs.safetensors",
+        split=f"{SEED_FOLDER}/split.parquet",
+        models=lambda wildcards: model_files(**wildcards, method=CONVERGENCE_METHOD),
+    output:
+        f"{SEED_FOLDER}/curvature/numerics.parquet",
+    log:
+        f"{LOGS}/{{dataset}}/{{split}}/seed{{seed}}/numerics_audit.log",
+    benchmark:
+        f"{BENCHMARKS}/{{dataset}}/{{split}}/seed{{seed}}/numerics_audit.tsv"
+    conda:
+        "../../envs/training.yaml"
+    # A second one computes a single product, to be compared.
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        model=CONVERGENCE_METHOD,
+        code=code("numerics_audit"),
+    shell:
+        "python -m curvature_mtl.commands.numerics_audit --graphs {input.graphs} --subsets {input.split}"
+        " --dataset {wildcards.dataset} --split {wildcards.split} --seed {wildcards.seed}"
+        " --model {params.model} --models {input.models} --output {output} --log {log}"
 
 
 rule curvature_along_training:

@@ -63,6 +63,7 @@ rule curvature_tables:
         conflict=each_curvature("-conflict.parquet"),
         convergence=first_split_and_seed("curvature/subset_convergence.parquet"),
         along_training=first_split_and_seed("curvature/along_training.parquet"),
+        numerics=first_split_and_seed("curvature/numerics.parquet"),
         transfer=f"{TABLES}/transfer.csv",
         summaries=SUMMARIES,
     output:
@@ -85,6 +86,7 @@ rule curvature_tables:
         "python -m curvature_mtl.commands.curvature_tables --run {params.run} --curvature {input.curvature}"
         " --ritz {input.ritz} --quantities {input.quantities} --conflict {input.conflict}"
         " --convergence {input.convergence} --along-training {input.along_training}"
+        " --numerics {input.numerics}"
         " --transfer {input.transfer} --summaries {input.summaries} --folder {params.folder} --log {log}"
 
 

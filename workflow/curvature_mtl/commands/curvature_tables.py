@@ -35,6 +35,7 @@ def main(arguments: argparse.Namespace) -> None:
         ("rank_correlation", rank_correlations(against_transfer)),
         ("subset_convergence", joined(arguments.convergence)),
         ("curvature_along_training", joined(arguments.along_training)),
+        ("numerics", joined(arguments.numerics)),
     ):
         write_table_files(arguments.folder / f"{name}.csv", table, CAPTIONS[name], note)
     write_table(arguments.folder / "ritz_values.parquet", ritz)
@@ -55,6 +56,7 @@ if __name__ == "__main__":
     parser.add_argument("--conflict", required=True, nargs="+", type=Path, help="conflicts of each model and part")
     parser.add_argument("--convergence", required=True, nargs="+", type=Path, help="subsets of each dataset")
     parser.add_argument("--along-training", required=True, nargs="+", type=Path, help="trainings of each dataset")
+    parser.add_argument("--numerics", required=True, nargs="+", type=Path, help="checks of each dataset")
     parser.add_argument("--transfer", required=True, type=Path, help="the transfer table")
     parser.add_argument("--summaries", required=True, nargs="+", type=Path, help="dataset.json of each dataset")
     parser.add_argument("--folder", required=True, type=Path, help="where the tables go")

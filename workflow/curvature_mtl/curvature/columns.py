@@ -10,3 +10,4 @@ EXTREMAL_COLUMNS = ["lambda_max", "lambda_max_residual", "lambda_min", "lambda_m
 CONVERGENCE_COLUMNS = ["operator", "quantity", "n_graphs", "is_configured", "value", "error_probes", "error_graphs"]
 CONVERGENCE_COLUMNS += ["difference", "difference_error", "n_blocks", "n_probes", "n_products"]
 ALONG_TRAINING_COLUMNS = ["is_solution", "quantity", "value", "error", "n_graphs", "n_products", "n_probes"]
+AUDIT_COLUMNS = ["check", "quantity", "n_probes", "n_graphs", "value"]

@@ -43,6 +43,10 @@ CAPTIONS = {
     "curvature_along_training": (
         "Curvature at initialisation, at some epochs of the training and at the solution of every method"
     ),
+    "numerics": (
+        "Relative errors of the curvature's numerics, by check; the largest of a few random vectors; probes: errors of "
+        "traces over their size, as stated and as observed between groups of n_probes probes"
+    ),
 }
 
 
