@@ -112,10 +112,10 @@ def test_fingerprint_follows_files_by_content_and_settings_by_value(tmp_path: Pa
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_text("data")
     two.write_text("data")
-    command = "anywhere/commands/train.py"
+    command = "curvature_mtl.commands.train"
     reference = fingerprint(command, [one], {"a": 1, "b": 2})
     assert fingerprint(command, [two], {"b": 2, "a": 1}) == reference
     assert fingerprint(command, [one], {"a": 1, "b": 3}) != reference
-    assert fingerprint("anywhere/commands/split.py", [one], {"a": 1, "b": 2}) != reference
+    assert fingerprint("curvature_mtl.commands.split", [one], {"a": 1, "b": 2}) != reference
     one.write_text("date")
     assert fingerprint(command, [one], {"a": 1, "b": 2}) != reference

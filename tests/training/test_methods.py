@@ -9,7 +9,7 @@ import pytest
 from curvature_mtl.config import complete_config
 from curvature_mtl.errors import UserError
 from curvature_mtl.training.methods import BUILT_IN, branch_tasks, complete_method, complete_methods, stl_settings
-from curvature_mtl.training.settings import TrainingSettings
+from curvature_mtl.training.settings import FitSettings, TrainingSettings
 from curvature_mtl.training.weighting.build import BUILDERS
 from curvature_mtl.training.weighting.names import WEIGHTINGS
 
@@ -132,3 +132,9 @@ def test_a_mistake_in_a_config_is_named_in_one_line(methods: Any, said: str) -> 
 def test_every_weighting_is_documented(name: str) -> None:
     page = Path(__file__).parents[2] / "docs" / "training.md"
     assert f"`{name}`" in page.read_text()
+
+
+def test_what_one_method_does_not_depend_on_does_not_train_its_networks_again() -> None:
+    every = TrainingSettings(epochs=3, learning_rate_stl=0.3, batch_size=5).of_every_network()
+    assert type(every) is FitSettings  # a digest is taken over all its fields
+    assert every == FitSettings(batch_size=5)

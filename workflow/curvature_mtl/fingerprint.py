@@ -28,10 +28,10 @@ def code_digest(module: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def fingerprint(command_file: str, files: Sequence[Path], settings: Any) -> str:
-    """Return the digest of all that determines a job's result: its code, input files and settings."""
+def fingerprint(module: str, files: Sequence[Path], settings: Any) -> str:
+    """Return the digest of all that determines a result: the module that makes it, input files, settings."""
     parts = {
-        "code": code_digest(f"curvature_mtl.commands.{Path(command_file).stem}"),
+        "code": code_digest(module),
         "files": [sha256_of_file(file) for file in files],
         "settings": settings,
     }

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -18,7 +19,8 @@ from curvature_mtl.datasets.registry import SOURCES, SPLIT_GROUPS, registered_do
 from curvature_mtl.errors import UserError
 from curvature_mtl.fingerprint import code_digest
 from curvature_mtl.reporting.table_captions import in_a_line
-from curvature_mtl.training.methods import EQUAL, STL
+from curvature_mtl.training.methods import EQUAL, STL, stl_settings
+from curvature_mtl.training.settings import TrainingSettings
 
 # Jobs find the package and this very Python, installed or not; an activated conda environment comes first in PATH.
 os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.getenv('PATH')}")
@@ -39,6 +41,7 @@ MIRROR = f"export CURVATURE_MTL_MIRROR={shlex.quote(config['mirror'])}; " if con
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(PACKAGE_ROOT)}; {MIRROR}")
 
 RUN = config["run"]
+TRAINING = TrainingSettings(**config["training"])
 RESULTS = f"results/{RUN}"
 FIGURES = f"figures/{RUN}"
 DOWNLOADS = "results/downloads"
@@ -107,7 +110,9 @@ def snapshots_of_curvature_methods(wildcards):
 
 def settings_of_method(wildcards):
     """How a method trains, as JSON; with which seeds is no concern of a single training."""
-    settings = config["methods"].get(wildcards.method, {})
+    if wildcards.method == STL:
+        return json.dumps(asdict(stl_settings(TRAINING)))
+    settings = config["methods"][wildcards.method]
     return json.dumps({key: value for key, value in settings.items() if key != "seeds"})
 
 

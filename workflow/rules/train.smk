@@ -25,7 +25,7 @@ rule train:
         tasks=tasks_of_part,
         settings=settings_of_method,
         network=json.dumps(config["network"]),
-        training=json.dumps(config["training"]),
+        training=json.dumps(asdict(TRAINING.of_every_network())),
         rate_factor=1,
         checkpoints=f"{SEED_FOLDER}/checkpoints",
         code=code("train"),

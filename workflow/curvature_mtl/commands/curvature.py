@@ -48,7 +48,7 @@ def main(arguments: argparse.Namespace) -> None:
     else:
         models = [initial_model(store, train, arguments)]
     made_from = fingerprint(
-        __file__,
+        "curvature_mtl.commands.curvature",
         files=[arguments.graphs, arguments.subsets, *arguments.models],
         settings=[arguments.network, arguments.curvature, arguments.seed, arguments.all_tasks],
     )

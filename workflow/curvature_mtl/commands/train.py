@@ -12,9 +12,8 @@ from curvature_mtl.files import write_json, write_table
 from curvature_mtl.fingerprint import fingerprint
 from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.models.network import NetworkSettings
-from curvature_mtl.training.methods import STL, complete_method, stl_settings
 from curvature_mtl.training.model_files import save_models
-from curvature_mtl.training.settings import MethodSettings, TrainingSettings
+from curvature_mtl.training.settings import FitSettings, MethodSettings
 from curvature_mtl.training.suite import Suite
 
 
@@ -22,19 +21,20 @@ def main(arguments: argparse.Namespace) -> None:
     """Train, then write the models, their snapshots, their history, and a summary."""
     _run.use_one_thread()
     store = GraphStore.load(arguments.graphs)
-    training = TrainingSettings(**arguments.training)
     suite = Suite(
         store=store,
         subset=pd.read_parquet(arguments.subsets)["subset"].to_numpy(),
         name=arguments.method,
-        method=method_of(arguments, training),
+        method=method_of(arguments),
         tasks=arguments.tasks,
         network=NetworkSettings(**arguments.network),
-        training=training,
+        training=FitSettings(**arguments.training),
         seed=arguments.seed,
         checkpoints=arguments.checkpoints,
         fingerprint=fingerprint(
-            __file__, files=[arguments.graphs, arguments.subsets], settings=[arguments.network, arguments.seed]
+            "curvature_mtl.training.suite",
+            files=[arguments.graphs, arguments.subsets],
+            settings=[arguments.network, arguments.seed],
         ),
     )
     trained = suite.train()
@@ -46,10 +46,9 @@ def main(arguments: argparse.Namespace) -> None:
     write_json(arguments.summary, identity | rates | trained.summary())
 
 
-def method_of(arguments: argparse.Namespace, training: TrainingSettings) -> MethodSettings:
+def method_of(arguments: argparse.Namespace) -> MethodSettings:
     """Return the method's settings, its learning rates times the factor."""
-    is_stl = arguments.method == STL
-    method = stl_settings(training) if is_stl else complete_method(arguments.method, arguments.settings, training)
+    method = MethodSettings(**arguments.settings)
     factor = arguments.rate_factor
     return replace(
         method,
@@ -64,11 +63,11 @@ if __name__ == "__main__":
     parser.add_argument("--subsets", required=True, type=Path, help="subset of each graph")
     _run.add_identity(parser)
     parser.add_argument("--method", required=True, help="name of the method; stl for the STL suite")
-    parser.add_argument("--settings", type=json.loads, default={}, help="MethodSettings as JSON")
+    parser.add_argument("--settings", type=json.loads, required=True, help="MethodSettings as JSON")
     parser.add_argument("--rate-factor", type=float, default=1.0, help="for the method's learning rates")
     parser.add_argument("--tasks", required=True, nargs="+")
     parser.add_argument("--network", type=json.loads, default={}, help="NetworkSettings as JSON")
-    parser.add_argument("--training", type=json.loads, default={}, help="TrainingSettings as JSON")
+    parser.add_argument("--training", type=json.loads, default={}, help="FitSettings as JSON")
     parser.add_argument(
         "--checkpoints", required=True, type=Path, help="folder for what a killed training resumes from"
     )

@@ -14,7 +14,7 @@ from curvature_mtl.graphs.batches import GraphBatch, GraphTensors
 from curvature_mtl.models.losses import pointwise_loss, task_sums
 from curvature_mtl.models.network import Network
 from curvature_mtl.training.checkpoint import Checkpoint, Progress, TrainingState
-from curvature_mtl.training.settings import TrainingSettings
+from curvature_mtl.training.settings import FitSettings
 from curvature_mtl.training.weighting.base import Step, Weighting
 
 EVALUATION_BATCH = 1024
@@ -53,7 +53,7 @@ class Plan:
     learning_rate: float
     seed: int
     from_trained: bool
-    settings: TrainingSettings
+    settings: FitSettings
 
 
 def fit(

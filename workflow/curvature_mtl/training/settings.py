@@ -1,23 +1,33 @@
 """What the config says of training, and of each method."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """AdamW with a one-cycle learning rate: what all methods share, and what they have unless they say otherwise.
+class FitSettings:
+    """AdamW with a one-cycle learning rate: what all networks of a run share.
 
     The weights at the end of each epoch in `snapshot_epochs` are kept; those beyond the last epoch do not occur.
     """
 
-    epochs: int = 20
     batch_size: int = 64
     loss: str = "log_cosh"
     loss_width: float = 0.1
-    learning_rate_stl: float = 4e-3
-    learning_rate_mtl: float = 8e-3
     weight_decay: float = 0.01
     snapshot_epochs: list[int] = field(default_factory=lambda: [1, 3, 10])
+
+
+@dataclass(frozen=True)
+class TrainingSettings(FitSettings):
+    """The config's section `training`: what all networks share, and what methods have unless they say otherwise."""
+
+    epochs: int = 20
+    learning_rate_stl: float = 4e-3
+    learning_rate_mtl: float = 8e-3
+
+    def of_every_network(self) -> FitSettings:
+        """Return the part that does not depend on the method, and hence decides about every network."""
+        return FitSettings(**{each.name: getattr(self, each.name) for each in fields(FitSettings)})
 
 
 @dataclass(frozen=True)

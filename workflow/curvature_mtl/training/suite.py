@@ -19,7 +19,7 @@ from curvature_mtl.training.fit import Plan, TaskData, fit
 from curvature_mtl.training.grouping import overlap_groups
 from curvature_mtl.training.methods import BY_OVERLAP, branch_tasks
 from curvature_mtl.training.model_files import TrainedModel
-from curvature_mtl.training.settings import MethodSettings, TrainingSettings
+from curvature_mtl.training.settings import FitSettings, MethodSettings
 from curvature_mtl.training.standardise import Standardiser
 from curvature_mtl.training.trained import TrainedMethod, TrainedNetwork
 from curvature_mtl.training.weighting.base import Cost
@@ -43,7 +43,7 @@ class Suite:
     method: MethodSettings
     tasks: list[str]
     network: NetworkSettings
-    training: TrainingSettings
+    training: FitSettings
     seed: int
     checkpoints: Path
     fingerprint: str
