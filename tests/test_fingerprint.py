@@ -102,6 +102,13 @@ def test_follows_every_form_of_import(package: Copy, statement: str) -> None:
     assert package.digest("curvature_mtl.root") != before
 
 
+def test_how_files_are_written_changes_no_number(package: Copy) -> None:
+    before = package.digest()
+    package.replace("files.py", "indent=2", "indent=3")
+    package.replace("errors.py", "class UserError", "x = 1\n\n\nclass UserError")
+    assert package.digest() == before
+
+
 def test_modules_may_import_each_other(package: Copy) -> None:
     package.write("one.py", "import curvature_mtl.two\n")
     package.write("two.py", "import curvature_mtl.one\n")
