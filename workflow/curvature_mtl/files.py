@@ -3,26 +3,62 @@
 import hashlib
 import json
 import os
+import re
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
+HOST = socket.gethostname().replace(".", "-")
+TEMPORARY = re.compile(r"\..+\.(?P<host>[^.]+)\.(?P<pid>\d+)\.tmp")
+# No single file takes so long to write, in seconds.
+FORGOTTEN = 3600
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` only when the block succeeds."""
+    """Yield a temporary path beside `path`; rename it to `path` only when the block succeeds.
+
+    The bytes are on the disk before the rename (fsync), so that a power cut leaves no empty file under the final name:
+    Snakemake may have marked the job as finished by then, and some file systems write names before contents.
+    Temporary files in the folder whose process was killed are removed.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _remove_leftovers(path.parent)
+    temporary = path.with_name(f".{path.name}.{HOST}.{os.getpid()}.tmp")
     try:
         yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove temporary files that no process will finish; those of living ones stay, for jobs share folders."""
+    for file in folder.glob(".*.tmp"):
+        if named := TEMPORARY.fullmatch(file.name):
+            with suppress(FileNotFoundError):  # finished in this moment
+                was_killed = named["host"] == HOST and not _is_alive(int(named["pid"]))
+                if was_killed or time.time() - file.stat().st_mtime > FORGOTTEN:
+                    file.unlink()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def sha256_of_file(path: Path) -> str:

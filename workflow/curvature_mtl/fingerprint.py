@@ -11,8 +11,8 @@ from typing import Any
 from curvature_mtl.files import sha256_of_file
 
 PACKAGE = Path(__file__).parent
-# Errors and the writing of files: no number depends on how they go about it.
-PLUMBING = {"curvature_mtl.errors", "curvature_mtl.files"}
+# Errors, the writing of files, and signals: no number depends on how they go about it.
+PLUMBING = {"curvature_mtl.errors", "curvature_mtl.files", "curvature_mtl.interruption"}
 
 
 def code_digest(module: str) -> str:

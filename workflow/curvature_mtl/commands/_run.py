@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 from curvature_mtl.errors import UserError
+from curvature_mtl.interruption import Stopped
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -21,10 +22,16 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> None:
-    """Call `main`; a `UserError` becomes one line and exit code 1, anything else a traceback in the log as well."""
+    """Call `main`; a `UserError` becomes one line and exit code 1, anything else a traceback in the log as well.
+
+    A signal to stop becomes one line, too, and exit code 143 (SIGTERM) or 130 (SIGINT).
+    """
     _log_to(arguments.log)
     try:
         main(arguments)
+    except Stopped as stopped:
+        logging.warning("%s", stopped)
+        raise
     except UserError as error:
         logging.error("%s", error)
         sys.exit(1)
