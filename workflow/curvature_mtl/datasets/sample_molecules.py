@@ -14,10 +14,10 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 from tblite.exceptions import TBLiteRuntimeError
 from tblite.interface import Calculator, Result
-from tqdm import tqdm
 
 from curvature_mtl.datasets.registry import SOURCES, XTB_LEVELS
-from curvature_mtl.datasets.worker_processes import single_threaded_processes
+from curvature_mtl.datasets.worker_processes import label_each
+from curvature_mtl.finished_parts import FinishedParts
 
 TASK_UNITS: dict[str, str] = {task.name: task.unit for task in SOURCES["sample_molecules"].tasks}
 
@@ -38,22 +38,21 @@ class Unlabelled(ValueError):
     """The molecule cannot be labelled; the message is the reason for the column `reject_reason`."""
 
 
-def label_molecules(smiles: Sequence[str], seed: int, processes: int) -> pd.DataFrame:
-    """Return one row a molecule, in the given order, whatever the number of processes.
+def label_molecules(smiles: Sequence[str], seed: int, processes: int, finished: FinishedParts) -> pd.DataFrame:
+    """Return one row a molecule, in the given order, whatever the number of processes, and of kills before.
 
     Args:
         smiles: neutral closed-shell molecules of H, C, N, O and F.
         seed: with a molecule's SMILES it seeds the molecule's embedding.
         processes: how many molecules are labelled at a time, each with one thread.
+        finished: keeps what is labelled until all is; its fingerprint is that of the seed and this code.
 
     Returns:
         columns `smiles`, the tasks of `TASK_UNITS`, and `reject_reason`; the reason is empty for a labelled
         molecule, and the labels are NaN for one with a reason.
     """
-    with single_threaded_processes(processes) as pool:
-        rows = pool.map(partial(_row, seed=seed), smiles, chunksize=8)
-        shown = tqdm(rows, total=len(smiles), desc="labels", unit="molecule", disable=None)
-        return pd.DataFrame(list(shown), columns=["smiles", *TASK_UNITS, "reject_reason"])
+    rows = label_each(partial(_row, seed=seed), smiles, processes, finished, unit="molecule")
+    return pd.DataFrame(rows, columns=["smiles", *TASK_UNITS, "reject_reason"])
 
 
 def _row(smiles: str, seed: int) -> dict[str, str | float]:
@@ -81,12 +80,44 @@ def label_molecule(smiles: str, seed: int) -> dict[str, float]:
 
 
 def embed(smiles: str, seed: int) -> Chem.Mol:
-    """Return the molecule with hydrogens and one conformer, a minimum of MMFF94.
+    """Return the molecule of `UNPAIRED_ELECTRONS` with hydrogens and one conformer, a minimum of MMFF94.
 
     Raises:
         Unlabelled: with the reason.
     """
-    molecule = _read(smiles)
+    molecule = read_closed_shell(smiles)
+    unknown = sorted({atom.GetSymbol() for atom in molecule.GetAtoms()} - set(UNPAIRED_ELECTRONS))
+    if unknown:
+        raise Unlabelled(f"element {', '.join(unknown)} is not among {', '.join(UNPAIRED_ELECTRONS)}")
+    return mmff94_minimum(molecule, smiles, seed)
+
+
+def read_closed_shell(smiles: str) -> Chem.Mol:
+    """Return the molecule with hydrogens, without a conformer.
+
+    Raises:
+        Unlabelled: with the reason, if RDKit cannot read it or it is charged or has unpaired electrons.
+    """
+    with rdBase.BlockLogs():
+        molecule = Chem.MolFromSmiles(smiles)
+    if molecule is None or molecule.GetNumAtoms() == 0:
+        raise Unlabelled("SMILES cannot be read by RDKit")
+    molecule = Chem.AddHs(molecule)
+    if Chem.GetFormalCharge(molecule) or any(atom.GetNumRadicalElectrons() for atom in molecule.GetAtoms()):
+        raise Unlabelled("not a neutral closed-shell molecule")
+    return molecule
+
+
+def mmff94_minimum(molecule: Chem.Mol, smiles: str, seed: int) -> Chem.Mol:
+    """Give a molecule with hydrogens one conformer by ETKDGv3, a minimum of MMFF94.
+
+    Args:
+        molecule: changed, and returned.
+        smiles: its name, which seeds the embedding together with `seed`.
+
+    Raises:
+        Unlabelled: with the reason.
+    """
     with rdBase.BlockLogs():
         if rdDistGeom.EmbedMolecule(molecule, _embedding(smiles, seed)) != 0:
             raise Unlabelled("no 3D embedding")
@@ -95,21 +126,6 @@ def embed(smiles: str, seed: int) -> Chem.Mol:
         raise Unlabelled("no MMFF94 parameters")
     if outcome > 0:
         raise Unlabelled(f"MMFF94 minimisation not converged after {MMFF94_STEPS} steps")
-    return molecule
-
-
-def _read(smiles: str) -> Chem.Mol:
-    """Parse a SMILES, add hydrogens, and insist on what the labels are defined for."""
-    with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(smiles)
-    if molecule is None or molecule.GetNumAtoms() == 0:
-        raise Unlabelled("SMILES cannot be read by RDKit")
-    molecule = Chem.AddHs(molecule)
-    unknown = sorted({atom.GetSymbol() for atom in molecule.GetAtoms()} - set(UNPAIRED_ELECTRONS))
-    if unknown:
-        raise Unlabelled(f"element {', '.join(unknown)} is not among {', '.join(UNPAIRED_ELECTRONS)}")
-    if Chem.GetFormalCharge(molecule) or any(atom.GetNumRadicalElectrons() for atom in molecule.GetAtoms()):
-        raise Unlabelled("not a neutral closed-shell molecule")
     return molecule
 
 
