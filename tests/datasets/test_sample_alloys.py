@@ -1,6 +1,7 @@
 """The labels against published values of EMT, other ways to compute them, and symmetry."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,7 @@ from curvature_mtl.datasets.sample_alloys import (
     relax,
     starting_atoms,
 )
+from curvature_mtl.finished_parts import FinishedParts
 
 CUBE = ((2, 0, 0), (0, 2, 0), (0, 0, 2))
 FCC_SITES = ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 0))
@@ -65,8 +67,8 @@ def crystals() -> list[Crystal]:
 
 
 @pytest.fixture(scope="module")
-def table(crystals: list[Crystal]) -> pd.DataFrame:
-    return label_alloys(crystals, seed=SEED, processes=2)
+def table(crystals: list[Crystal], tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    return label_alloys(crystals, SEED, 2, FinishedParts(tmp_path_factory.mktemp("parts"), "this"))
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +119,10 @@ def test_elastic_labels_are_all_there_or_none(table: pd.DataFrame) -> None:
     assert 0 < sum(expected) < len(expected)
 
 
-def test_labels_depend_neither_on_processes_nor_on_order(table: pd.DataFrame, crystals: list[Crystal]) -> None:
-    again = label_alloys(crystals[::-1], seed=SEED, processes=1)
+def test_labels_depend_neither_on_processes_nor_on_order(
+    table: pd.DataFrame, crystals: list[Crystal], tmp_path: Path
+) -> None:
+    again = label_alloys(crystals[::-1], SEED, 1, FinishedParts(tmp_path, "this"))
     pd.testing.assert_frame_equal(again[::-1].reset_index(drop=True), table, check_exact=True)
 
 

@@ -1,5 +1,7 @@
 """The labels against symmetry, atoms known from elsewhere, and calculations that go around the pipeline."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from curvature_mtl.datasets.sample_molecules import (
     label_molecules,
     single_point,
 )
+from curvature_mtl.finished_parts import FinishedParts
 
 LABELLED = ["C=C", "C#C", "CO", "NC=O", "c1cc[nH]c1", "FC(F)F"]
 REASONS = {
@@ -33,8 +36,9 @@ WATER = 0.9584 * np.array([[0, 0, 0], [1, 0, 0], [np.cos(np.radians(104.45)), np
 
 
 @pytest.fixture(scope="module")
-def table() -> pd.DataFrame:
-    return label_molecules([*LABELLED, *REASONS], seed=0, processes=2)
+def table(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    finished = FinishedParts(tmp_path_factory.mktemp("parts"), "this")
+    return label_molecules([*LABELLED, *REASONS], 0, 2, finished)
 
 
 def test_columns_in_order_of_levels(table: pd.DataFrame) -> None:
@@ -63,8 +67,8 @@ def test_a_calculation_that_fails_becomes_a_reason(monkeypatch: pytest.MonkeyPat
         label_molecule("CO", seed=0)
 
 
-def test_labels_depend_neither_on_processes_nor_on_order(table: pd.DataFrame) -> None:
-    again = label_molecules(list(reversed(table["smiles"])), seed=0, processes=1)
+def test_labels_depend_neither_on_processes_nor_on_order(table: pd.DataFrame, tmp_path: Path) -> None:
+    again = label_molecules(list(reversed(table["smiles"])), 0, 1, FinishedParts(tmp_path, "this"))
     pd.testing.assert_frame_equal(again[::-1].reset_index(drop=True), table, check_exact=True)
 
 

@@ -8,15 +8,20 @@ from curvature_mtl.commands import _run
 from curvature_mtl.datasets.enumerate_alloys import enumerate_alloys
 from curvature_mtl.datasets.sample_alloys import has_elastic_labels, label_alloys
 from curvature_mtl.files import write_table
+from curvature_mtl.fingerprint import fingerprint
+from curvature_mtl.finished_parts import FinishedParts
 
 logger = logging.getLogger(__name__)
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Enumerate, label, write."""
+    """Enumerate, label, write; what was labelled before a kill is not labelled again."""
     crystals = enumerate_alloys(arguments.count, arguments.seed)
-    table = label_alloys(crystals, arguments.seed, arguments.processes)
+    made_from = fingerprint("curvature_mtl.datasets.sample_alloys", files=[], settings=arguments.seed)
+    finished = FinishedParts.beside(arguments.output, made_from)
+    table = label_alloys(crystals, arguments.seed, arguments.processes, finished)
     write_table(arguments.output, table)
+    finished.remove()
     labelled, elastic = table["reject_reason"] == "", table["log_K"].notna()
     logger.info("%d of %d crystals labelled, %d of them with elasticity", labelled.sum(), len(table), elastic.sum())
     for row in table[~labelled].itertuples():

@@ -22,11 +22,11 @@ from ase.neighborlist import neighbor_list
 from ase.optimize import BFGS
 from ase.stress import voigt_6_to_full_3x3_strain
 from ase.units import GPa
-from tqdm import tqdm
 
 from curvature_mtl.datasets.enumerate_alloys import ELEMENTS, PRIMITIVE_CELL, Crystal
 from curvature_mtl.datasets.registry import SOURCES
-from curvature_mtl.datasets.worker_processes import single_threaded_processes
+from curvature_mtl.datasets.worker_processes import label_each
+from curvature_mtl.finished_parts import FinishedParts
 
 TASK_UNITS: dict[str, str] = {task.name: task.unit for task in SOURCES["sample_alloys"].tasks}
 
@@ -60,23 +60,22 @@ class Unstable(ValueError):
     """The crystal is no minimum with respect to strains and displacements within its cell."""
 
 
-def label_alloys(crystals: Sequence[Crystal], seed: int, processes: int) -> pd.DataFrame:
-    """Return one row a crystal, in the given order, whatever the number of processes.
+def label_alloys(crystals: Sequence[Crystal], seed: int, processes: int, finished: FinishedParts) -> pd.DataFrame:
+    """Return one row a crystal, in the given order, whatever the number of processes, and of kills before.
 
     Args:
         crystals: before relaxation.
         seed: with a crystal's identifier it decides whether the crystal has elastic labels.
         processes: how many crystals are labelled at a time.
+        finished: keeps what is labelled until all is; its fingerprint is that of the seed and this code.
 
     Returns:
         columns `identifier`, `structure` (JSON of the relaxed crystal), the tasks of `TASK_UNITS`, and
         `reject_reason`. The reason is empty for a labelled crystal; structure and labels are NaN for one with a
         reason. Elastic labels are NaN for crystals that `has_elastic_labels` leaves out and for unstable ones.
     """
-    with single_threaded_processes(processes) as pool:
-        rows = pool.map(partial(_row, seed=seed), crystals, chunksize=8)
-        shown = tqdm(rows, total=len(crystals), desc="labels", unit="crystal", disable=None)
-        return pd.DataFrame(list(shown), columns=["identifier", "structure", *TASK_UNITS, "reject_reason"])
+    rows = label_each(partial(_row, seed=seed), crystals, processes, finished, unit="crystal")
+    return pd.DataFrame(rows, columns=["identifier", "structure", *TASK_UNITS, "reject_reason"])
 
 
 def has_elastic_labels(identifier: str, seed: int) -> bool:

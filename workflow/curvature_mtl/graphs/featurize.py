@@ -1,10 +1,9 @@
 """From raw rows to a graph store, by several processes; what cannot be read goes to the rejects."""
 
-import multiprocessing
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -16,6 +15,7 @@ from tqdm import tqdm
 from curvature_mtl.datasets.labels import read_labels
 from curvature_mtl.datasets.raw import GRAPH, RawRow, Rejects, Unreadable
 from curvature_mtl.datasets.registry import Task
+from curvature_mtl.datasets.worker_processes import single_threaded_processes
 from curvature_mtl.errors import UserError
 from curvature_mtl.graphs.store import NO_CENTRES, NO_TABLE, Graph, GraphStore
 
@@ -130,7 +130,7 @@ def _graphs(rows: Iterable[RawRow], featurizer: Featurizer, processes: int) -> I
             yield from zip(chunk, _graphs_of_chunk(featurizer, _structures(chunk)), strict=True)
         return
     waiting: deque[tuple[list[RawRow], Future[list[Made]]]] = deque()
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with single_threaded_processes(processes) as pool:
         for chunk in chunks:
             waiting.append((chunk, pool.submit(_graphs_of_chunk, featurizer, _structures(chunk))))
             if len(waiting) > 2 * processes:
