@@ -22,11 +22,10 @@ class GatedConv(nn.Module):
     def forward(self, h: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
         """Return the summed messages [nodes, width] from h [nodes, width] and edge_attr [edges, edge_dim]."""
         source, target = edge_index
-        z = (
-            self.at_target(h).index_select(0, target)
-            + self.at_source(h).index_select(0, source)
-            + self.at_edge(edge_attr)
-        )
+        # The gradient of this copied transpose is e' dz, that of a linear layer dz' e: with few features an edge the
+        # latter takes four times as long.
+        at_edge = edge_attr @ self.at_edge.weight.t().contiguous()
+        z = self.at_target(h).index_select(0, target) + self.at_source(h).index_select(0, source) + at_edge
         gate, core = z.chunk(2, dim=-1)
         message = torch.sigmoid(gate) * F.softplus(core)
         return torch.zeros_like(h).index_add(0, target, message)
