@@ -28,6 +28,11 @@ include: "workflow/rules/benchmark.smk"
 include: "workflow/rules/provenance.smk"
 
 
+if STUDY:
+
+    include: "workflow/rules/consistency.smk"
+
+
 rule all:
     """Every figure and table of the run, the page that shows them, and where they come from."""
     default_target: True

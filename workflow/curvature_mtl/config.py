@@ -52,6 +52,8 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     }
     for name, method in completed["methods"].items():
         _check_branches(f"config: methods.{name}.branches", method["branches"], completed["datasets"])
+    if "consistency" in completed:
+        _check_study_of_consistency(completed["consistency"]["dataset"], completed["datasets"])
     return completed
 
 
@@ -75,6 +77,14 @@ def _check_branches(key: str, branches: str | dict[str, list[str]], datasets: di
         check_name(key, task, known)
     for name, dataset in datasets.items():
         branch_tasks(branches, dataset["tasks"], f"{key}: dataset {name}")
+
+
+def _check_study_of_consistency(dataset: str, datasets: dict[str, Any]) -> None:
+    """Refuse a dataset that is not in the run, or not of molecules."""
+    molecules = [name for name, entry in datasets.items() if dataset_entry(name, entry).kind == MOLECULE]
+    if not molecules:
+        raise UserError("config: consistency: the run has no dataset of molecules; remove the key")
+    check_name("config: consistency.dataset", dataset, molecules)
 
 
 def _complete_dataset(name: str, entry: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

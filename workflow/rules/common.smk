@@ -54,6 +54,9 @@ WHOLE = "all-tasks"
 INIT = "init"
 # At whose solution the numerics are checked, and it is seen how many graphs the curvature needs.
 CONVERGENCE_METHOD = EQUAL if EQUAL in config["methods"] else next(iter(config["methods"]))
+# The study of physical consistency, if the run has one.
+STUDY = config.get("consistency")
+STUDY_FOLDER = f"{RESULTS}/{STUDY['dataset']}/consistency" if STUDY else ""
 
 
 wildcard_constraints:
