@@ -19,7 +19,6 @@ from curvature_mtl.config import complete_config
 from curvature_mtl.datasets.entry import dataset_entry
 from curvature_mtl.datasets.materials_project_query import (
     FIELDS,
-    KEY_VARIABLE,
     Query,
     api_key,
     ask,
@@ -33,6 +32,7 @@ from curvature_mtl.errors import UserError
 from curvature_mtl.files import read_json, sha256_of_file
 from curvature_mtl.graphs.featurize import featurize
 from curvature_mtl.graphs.featurizers import featurizer_of
+from curvature_mtl.redact import KEY_VARIABLE
 
 KEY = "0123456789abcdefghijABCDEFGHIJxy"
 DATE, VERSION = "2026-11-21", "2026.10.1"
@@ -224,8 +224,9 @@ def test_without_mp_api_its_environment_is_named(monkeypatch: pytest.MonkeyPatch
         connect(KEY)
 
 
-def test_whatever_goes_wrong_is_one_line_without_the_key() -> None:
-    with pytest.raises(UserError) as caught, errors_in_one_line(KEY):
+def test_whatever_goes_wrong_is_one_line_without_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    with pytest.raises(UserError) as caught, errors_in_one_line():
         raise RuntimeError(f"403 with message:\nInvalid key '{KEY}'\n")
     assert str(caught.value) == (
         "the Materials Project gave no data: RuntimeError: 403 with message: Invalid key '***'"
@@ -235,7 +236,7 @@ def test_whatever_goes_wrong_is_one_line_without_the_key() -> None:
 
 
 def test_what_is_one_line_already_stays_as_it_is() -> None:
-    with pytest.raises(UserError, match=r"^mine$"), errors_in_one_line(KEY):
+    with pytest.raises(UserError, match=r"^mine$"), errors_in_one_line():
         raise UserError("mine")
 
 

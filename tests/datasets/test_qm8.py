@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curvature_mtl.datasets.download import verify
 from curvature_mtl.datasets.entry import DatasetEntry, dataset_entry
 from curvature_mtl.datasets.labels import read_labels
 from curvature_mtl.datasets.qm8 import read_qm8
 from curvature_mtl.datasets.raw import RawRow, Rejects
+from curvature_mtl.datasets.registered_file import verify
 from curvature_mtl.datasets.registry import SOURCES
 from curvature_mtl.errors import UserError
 from curvature_mtl.graphs.molecule import canonical_smiles, read_smiles

@@ -11,8 +11,8 @@ from typing import Any
 from curvature_mtl.files import sha256_of_file
 
 PACKAGE = Path(__file__).parent
-# Errors, the writing of files, and signals: no number depends on how they go about it.
-PLUMBING = {"curvature_mtl.errors", "curvature_mtl.files", "curvature_mtl.interruption"}
+# Errors, the writing of files, signals, and secrets: no number depends on how they go about it.
+PLUMBING = {f"curvature_mtl.{name}" for name in ("errors", "files", "interruption", "redact")}
 
 
 def code_digest(module: str) -> str:

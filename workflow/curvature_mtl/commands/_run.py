@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 from curvature_mtl.errors import UserError
 from curvature_mtl.interruption import Stopped
+from curvature_mtl.redact import RedactingFormatter
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -68,11 +69,11 @@ def use_one_thread() -> None:
 def _log_to(path: Path | None) -> None:
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.WARNING if path else logging.INFO)
-    terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    terminal.setFormatter(RedactingFormatter("%(levelname)s: %(message)s"))
     handlers: list[logging.Handler] = [terminal]
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
-        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handlers[-1].setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.captureWarnings(True)

@@ -5,11 +5,16 @@ from pathlib import Path
 
 from curvature_mtl.commands import _run
 from curvature_mtl.datasets.mp_2020 import ENERGIES, assemble, verify
+from curvature_mtl.datasets.registered_file import verify as verify_file
+from curvature_mtl.datasets.registry import SOURCES
 from curvature_mtl.files import write_table
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Join, check, write."""
+    registered = {Path(download.file).name: download for download in SOURCES["mp_2020"].downloads}
+    for labels in [*arguments.energies, arguments.elasticity_warnings, arguments.elasticity]:
+        verify_file(labels, registered[labels.name])
     energies = dict(zip(ENERGIES, arguments.energies, strict=True))
     table = assemble(arguments.archive, energies, arguments.elasticity_warnings, arguments.elasticity)
     verify(arguments.archive, table)

@@ -20,6 +20,7 @@ from curvature_mtl.datasets.materials_project_query import (
     frozen_path,
 )
 from curvature_mtl.errors import UserError
+from curvature_mtl.redact import redacted
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +32,11 @@ def main(arguments: argparse.Namespace) -> None:
     key = api_key(os.environ)
     query = Query(arguments.max_sites, tuple(arguments.elements))
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
-    with errors_in_one_line(key):
+    with errors_in_one_line():
         rester = connect(key)
-    version = rester.db_version or "unknown"
+        version = redacted(rester.db_version or "unknown")
     path = frozen_path(arguments.folder, date, version)
-    with errors_in_one_line(key):
+    with errors_in_one_line():
         table = ask(rester, query)
     config = freeze(table, path, query, date, version)
     logger.info("%s: %d crystals", path, len(table))

@@ -21,8 +21,8 @@ from curvature_mtl.datasets.entry import TABLE
 from curvature_mtl.datasets.registry import MP_CITATION, SOURCES, Task
 from curvature_mtl.errors import UserError
 from curvature_mtl.files import sha256_of_file, write_json, write_table, write_text
+from curvature_mtl.redact import KEY_VARIABLE, redacted
 
-KEY_VARIABLE = "MP_API_KEY"
 KEY_ADVICE = (
     f"take yours from https://next-gen.materialsproject.org/api (free, after login) and set it with "
     f"`export {KEY_VARIABLE}=...`; never write it into a file of the project"
@@ -85,14 +85,14 @@ def connect(key: str) -> Any:
 
 
 @contextmanager
-def errors_in_one_line(key: str) -> Iterator[None]:
+def errors_in_one_line() -> Iterator[None]:
     """Turn whatever mp-api raises into a `UserError` of one line that never shows the key."""
     try:
         yield
     except UserError:
         raise
     except Exception as error:  # mp-api's own errors, those of requests, pydantic, JSON
-        text = " ".join(str(error).split()).replace(key, "***")[:SHOWN_CHARACTERS]
+        text = redacted(" ".join(str(error).split()))[:SHOWN_CHARACTERS]
         # The chain is cut, for the first error may show the key.
         raise UserError(f"the Materials Project gave no data: {type(error).__name__}: {text}") from None
 

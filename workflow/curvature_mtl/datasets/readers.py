@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from curvature_mtl.datasets.download import verify
 from curvature_mtl.datasets.entry import TABLE, DatasetEntry
 from curvature_mtl.datasets.mp_2020 import read_mp_2020, verify_joined
 from curvature_mtl.datasets.mp_snapshot import read_mp_snapshot
 from curvature_mtl.datasets.qm8 import read_qm8
 from curvature_mtl.datasets.raw import RawRow
+from curvature_mtl.datasets.registered_file import verify
 from curvature_mtl.datasets.sample_files import read_sample_alloys, read_sample_molecules
 from curvature_mtl.datasets.user_table import read_user_table
 

@@ -34,13 +34,19 @@ class Task:
 
 @dataclass(frozen=True)
 class Download:
-    """A public file; `file` is its path below a mirror and below the download folder.
+    """A public file.
 
     A file without a digest is an archive whose bytes are not stable: what it holds is checked when it is read.
+
+    Attributes:
+        file: path below a mirror, and below the download folder.
+        urls: public addresses in the order in which they are tried: its first place, then copies of it elsewhere.
+        size: bytes.
+        sha256: hexadecimal.
     """
 
     file: str
-    url: str
+    urls: tuple[str, ...]
     size: int | None = None
     sha256: str | None = None
 
@@ -74,6 +80,10 @@ XTB_LEVELS = ("GFN1", "GFN2", "IPEA1")
 XTB_UNITS = {"gap": "eV", "homo": "eV", "dipole": "debye", "atomization": "eV"}
 QM8_LEVELS = ("CC2", "PBE0", "CAM")
 QM8_UNITS = {"E1": "hartree", "E2": "hartree", "f1": "dimensionless", "f2": "dimensionless"}
+QM8_COPY = (
+    "https://raw.githubusercontent.com/unix-follower/molecule-analysis/dc717012ea95819ce7554d662446523bdfaff743"
+    "/data/qm8.csv"
+)
 LARGEST_MODULUS = 600.0  # GPa: diamond has 540; above it stand failed calculations
 POISSON_RANGE: Range = (-0.5, 0.5)
 MP_CITATION = "Jain et al. 2013, doi:10.1063/1.4812323; de Jong et al. 2015, doi:10.1038/sdata.2015.9 (elasticity)"
@@ -114,7 +124,7 @@ SOURCES = {
         downloads=(
             Download(
                 file="qm8/qm8.csv",
-                url="https://deepchemdata.s3-us-west-1.amazonaws.com/datasets/qm8.csv",
+                urls=("https://deepchemdata.s3-us-west-1.amazonaws.com/datasets/qm8.csv", QM8_COPY),
                 size=4_719_270,
                 sha256="3e70e56805edb2f0796b64f96af9b53dd8cca408d775612d47123f7d2da7d61d",
             ),
@@ -136,35 +146,35 @@ SOURCES = {
         downloads=(
             Download(
                 f"mp/raw/{CRYSXPP}",
-                f"https://github.com/kdmsit/crysxpp/archive/{CRYSXPP.removeprefix('crysxpp-')}",
+                (f"https://github.com/kdmsit/crysxpp/archive/{CRYSXPP.removeprefix('crysxpp-')}",),
             ),
             Download(
                 "mp/raw/energy_for.csv",
-                f"{CGCNN_LABELS}/energy/energy_for.csv",
+                (f"{CGCNN_LABELS}/energy/energy_for.csv",),
                 1_592_782,
                 "e3e9ad98564e7f1fa957c878b75f3f7536ef7989f976a4de2ba7a3271939955c",
             ),
             Download(
                 "mp/raw/energy_bandgap.csv",
-                f"{CGCNN_LABELS}/energy/energy_bandgap.csv",
+                (f"{CGCNN_LABELS}/energy/energy_bandgap.csv",),
                 1_071_818,
                 "c0314a6a15757385f55f538ee7d7f9bf7dba1bba6690d42b3797675896b902ed",
             ),
             Download(
                 "mp/raw/energy_efe.csv",
-                f"{CGCNN_LABELS}/energy/energy_efe.csv",
+                (f"{CGCNN_LABELS}/energy/energy_efe.csv",),
                 1_139_435,
                 "956bb65e2103ace7cb450419c2fd5f390bf7646061fecfac016c1598c7edefe9",
             ),
             Download(
                 "mp/raw/elasticity_warnings.csv",
-                f"{CGCNN_LABELS}/elasticity/elasticity_warnings.csv",
+                (f"{CGCNN_LABELS}/elasticity/elasticity_warnings.csv",),
                 1_323_579,
                 "4ffac80a1cb893a2c07a5dab88c0e3963c33d0faec04a3bca1a51c7e1cc1d0fc",
             ),
             Download(
                 "mp/raw/elasticity.csv",
-                f"{CGCNN_LABELS}/elasticity/elasticity.csv",
+                (f"{CGCNN_LABELS}/elasticity/elasticity.csv",),
                 835_407,
                 "d596079ff44f7423712b1005b105e3b25718d71eadf19f873b027730d6ca33e4",
             ),
@@ -188,7 +198,7 @@ SOURCES = {
         downloads=(
             Download(
                 file="mp/mp_all_20181018.json.gz",
-                url="https://ndownloader.figshare.com/files/13309250",
+                urls=("https://ndownloader.figshare.com/files/13309250",),
                 size=184_077_884,
                 sha256="1f3de2dc7c68959647240921b841293fce918ea1708e6f3760ba35a9cdfe0500",
             ),

@@ -16,6 +16,7 @@ from curvature_mtl.files import sha256_of_file
 # Those that pyproject.toml names.
 PACKAGES = (
     "ase",
+    "filelock",
     "gemmi",
     "jinja2",
     "jsonschema",
@@ -26,11 +27,11 @@ PACKAGES = (
     "numpy",
     "pandas",
     "papermill",
-    "pooch",
     "pyarrow",
     "pymatgen",
     "pyyaml",
     "rdkit",
+    "requests",
     "safetensors",
     "scipy",
     "seaborn",
@@ -41,6 +42,7 @@ PACKAGES = (
     "torch-geometric",
     "torchjd",
     "tqdm",
+    "urllib3",
 )
 ABOUT_DATA = ("source", "is_sample", "raw_sha256", "n_graphs", "n_rejected", "n_labels_dropped")
 
