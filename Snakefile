@@ -35,7 +35,6 @@ if STUDY:
 
 rule all:
     """Every figure and table of the run, the page that shows them, and where they come from."""
-    default_target: True
     input:
         all_figures(),
         all_tables(),

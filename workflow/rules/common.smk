@@ -10,7 +10,11 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-PACKAGE_ROOT = str(Path(workflow.basedir) / "workflow")
+# Not workflow.basedir, which is another folder where this workflow is a module of another one.
+CHECKOUT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
+PACKAGE_ROOT = str(CHECKOUT / "workflow")
+if not CHECKOUT.is_dir():
+    raise WorkflowError(f"{CHECKOUT} is no folder: clone the repository, and give the path of its Snakefile")
 sys.path.insert(0, PACKAGE_ROOT)
 
 from curvature_mtl.config import complete_config
@@ -29,7 +33,7 @@ try:
     config = complete_config(config)
     ENTRIES = {name: dataset_entry(name, entry) for name, entry in config["datasets"].items()}
     TABLES_OF_USERS = {
-        name: str(find_table(entry.table.file, config["mirror"]))
+        name: local(str(find_table(entry.table.file, config["mirror"])))
         for name, entry in ENTRIES.items()
         if entry.source == TABLE
     }
@@ -47,6 +51,8 @@ FIGURES = f"figures/{RUN}"
 DOWNLOADS = "results/downloads"
 SEED_FOLDER = f"{RESULTS}/{{dataset}}/{{split}}/seed{{seed}}"
 RATE_FOLDER = f"{RESULTS}/learning_rates/{{dataset}}/{{split}}/seed{{seed}}/{{method}}/times-{{factor}}"
+# As a module of another workflow this one may have a prefix. Snakemake adds it to every path but those in params.
+PREFIX = workflow.modifier.path_modifier.prefix or ""
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmark"
 # All tasks of a suite in one job, unless the config asks for one job a task.
@@ -57,6 +63,11 @@ CONVERGENCE_METHOD = EQUAL if EQUAL in config["methods"] else next(iter(config["
 # The study of physical consistency, if the run has one.
 STUDY = config.get("consistency")
 STUDY_FOLDER = f"{RESULTS}/{STUDY['dataset']}/consistency" if STUDY else ""
+
+
+def in_checkout(path):
+    """The path of a file of this checkout: relative, so that a checkout may move without a rerun; under no prefix."""
+    return local(os.path.relpath(CHECKOUT / path))
 
 
 wildcard_constraints:
@@ -210,9 +221,6 @@ def curved_models(wildcards):
     return [f for f in files if wildcards.model != STL or Path(f).stem == wildcards.part]
 
 
-# Relative, so that a checkout may move without a rerun.
-NOTEBOOKS = os.path.relpath(Path(workflow.basedir) / "notebooks")
-CAPTIONS = os.path.relpath(Path(workflow.basedir) / "workflow/report")
 TABLES = f"{RESULTS}/tables"
 SUMMARIES = expand(f"{RESULTS}/{{dataset}}/dataset.json", dataset=config["datasets"])
 DATA_TABLES = ["datasets", "tasks", "rejects"]
@@ -331,11 +339,12 @@ def code(command):
 
 def benchmark_patterns():
     """For each rule but `provenance`, which sums them up, the glob below BENCHMARKS that finds its files."""
-    measured = [made for made in workflow.rules if made.benchmark and made.name != "provenance"]
+    folder = f"{PREFIX}{BENCHMARKS}/"
+    measured = {made.name: made.benchmark for made in workflow.rules if made.benchmark}
     return {
-        made.name: re.sub(r"{.*?}", "*", made.benchmark).removeprefix(f"{BENCHMARKS}/")
-        for made in measured
-        if made.benchmark.startswith(BENCHMARKS)
+        name: re.sub(r"{.*?}", "*", file.removeprefix(folder))
+        for name, file in measured.items()
+        if file.startswith(folder) and file != f"{folder}provenance.tsv"
     }
 
 

@@ -27,7 +27,7 @@ rule curvature:
         network=json.dumps(config["network"]),
         curvature=json.dumps(config["curvature"]),
         all_tasks=lambda wildcards: tasks_of(wildcards.dataset),
-        checkpoints=f"{SEED_FOLDER}/checkpoints/curvature-{{model}}",
+        checkpoints=f"{PREFIX}{SEED_FOLDER}/checkpoints/curvature-{{model}}",
         code=code("curvature"),
     shell:
         "python -m curvature_mtl.commands.curvature --graphs {input.graphs} --subsets {input.split}"

@@ -5,21 +5,18 @@ report: "../report/workflow.rst"
 
 
 PAGE = f"{RESULTS}/index.html"
-# Relative, so that a checkout may move without a rerun.
-TEMPLATE = os.path.relpath(Path(workflow.basedir) / "workflow/report/page.html.jinja")
-PICTURE_OF_RULES = os.path.relpath(Path(workflow.basedir) / "docs/images/dag.svg")
 
 
 rule page:
     """Put text, figures, tables, claims and the picture of the rules on one page."""
     input:
-        template=TEMPLATE,
+        template=in_checkout("workflow/report/page.html.jinja"),
         notebooks=expand(f"{RESULTS}/notebooks/{{section}}.ipynb", section=SECTIONS),
         figures=all_figures(),
         tables=all_tables(),
         claims=f"{RESULTS}/claims.json",
         summaries=SUMMARIES,
-        rules=PICTURE_OF_RULES,
+        rules=in_checkout("docs/images/dag.svg"),
     output:
         PAGE,
     log:

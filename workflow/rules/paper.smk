@@ -110,10 +110,10 @@ for section, figures in SECTIONS.items():
         name:
             f"section_{section}"
         input:
-            notebook=f"{NOTEBOOKS}/{section}.ipynb",
+            notebook=in_checkout(f"notebooks/{section}.ipynb"),
             tables=SECTION_TABLES[section],
             summaries=SUMMARIES,
-            captions=expand(f"{CAPTIONS}/{{figure}}.rst", figure=figures),
+            captions=[in_checkout(f"workflow/report/{figure}.rst") for figure in figures],
         output:
             notebook=f"{RESULTS}/notebooks/{section}.ipynb",
             figures=[

@@ -24,7 +24,7 @@ rule provenance:
         runtime=10,
     params:
         config=json.dumps({key: value for key, value in config.items() if key != "mirror"}),
-        benchmarks=BENCHMARKS,
+        benchmarks=f"{PREFIX}{BENCHMARKS}",
         patterns=lambda wildcards: json.dumps(benchmark_patterns()),
         # All rules compute there.
         device="cpu",

@@ -27,7 +27,7 @@ rule train:
         network=json.dumps(config["network"]),
         training=json.dumps(asdict(TRAINING.of_every_network())),
         rate_factor=1,
-        checkpoints=f"{SEED_FOLDER}/checkpoints",
+        checkpoints=f"{PREFIX}{SEED_FOLDER}/checkpoints",
         code=code("train"),
     shell:
         "python -m curvature_mtl.commands.train --graphs {input.graphs} --subsets {input.split}"

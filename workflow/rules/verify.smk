@@ -2,10 +2,8 @@
 
 from curvature_mtl.reporting.claims_file import load_claims, tables_of
 
-# Relative, so that a checkout may move without a rerun.
-CLAIMS = os.path.relpath(Path(workflow.basedir) / "workflow/claims.yaml")
-TOLERANCES = os.path.relpath(Path(workflow.basedir) / "workflow/reference_tolerances.yaml")
-REFERENCE = os.path.relpath(Path(workflow.basedir) / "results/reference" / RUN)
+CLAIMS = in_checkout("workflow/claims.yaml")
+REFERENCE = in_checkout(f"results/reference/{RUN}")
 CSV_TABLES = [path for path in all_tables() if path.endswith(".csv")]
 
 try:
@@ -64,14 +62,14 @@ rule verify_reference:
     input:
         # Without a reference none need to be made to say so.
         tables=CSV_TABLES if any(Path(REFERENCE).glob("*.csv")) else [],
-        tolerances=TOLERANCES,
+        tolerances=in_checkout("workflow/reference_tolerances.yaml"),
     log:
         f"{LOGS}/verify_reference.log",
     conda:
         "../../envs/paper.yaml"
     params:
         reference=REFERENCE,
-        folder=TABLES,
+        folder=f"{PREFIX}{TABLES}",
     shell:
         "python -m curvature_mtl.commands.verify_reference --reference {params.reference} --tables {params.folder}"
         " --tolerances {input.tolerances} --log {log}"
