@@ -8,7 +8,14 @@ import pytest
 
 from curvature_mtl.config import complete_config
 from curvature_mtl.errors import UserError
-from curvature_mtl.training.methods import BUILT_IN, branch_tasks, complete_method, complete_methods, stl_settings
+from curvature_mtl.training.methods import (
+    BUILT_IN,
+    branch_tasks,
+    complete_method,
+    complete_methods,
+    designed_pairs,
+    stl_settings,
+)
 from curvature_mtl.training.settings import FitSettings, TrainingSettings
 from curvature_mtl.training.weighting.build import BUILDERS
 from curvature_mtl.training.weighting.names import WEIGHTINGS
@@ -138,3 +145,16 @@ def test_what_one_method_does_not_depend_on_does_not_train_its_networks_again() 
     every = TrainingSettings(epochs=3, learning_rate_stl=0.3, batch_size=5).of_every_network()
     assert type(every) is FitSettings  # a digest is taken over all its fields
     assert every == FitSettings(batch_size=5)
+
+
+def test_methods_for_pairs_are_those_that_share_nothing_and_have_two_tasks_a_network() -> None:
+    pairs = {"first": ["a", "b"], "second": ["c", "d"]}
+    given = {
+        "equal": {},
+        "pairs": {"epochs": 0, "branches": pairs, "branch_epochs": 2},
+        "branches_of_a_shared_network": {"branches": pairs, "branch_epochs": 2},
+        "not_all_pairs": {"epochs": 0, "branches": {"one": ["a", "b"], "two": ["c"]}, "branch_epochs": 2},
+        "another_suite": {"epochs": 0, "branches": "task", "branch_epochs": 2},
+    }
+    methods = complete_methods(given, TrainingSettings(), [0])
+    assert designed_pairs(methods) == {"pairs": [["a", "b"], ["c", "d"]]}

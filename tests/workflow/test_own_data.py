@@ -47,12 +47,19 @@ def test_a_table_of_smiles_with_two_columns_gets_accuracy_and_curvature(project)
     table.to_csv(project.folder / "mine.csv", index=False)
     tasks = {"length": {"unit": "letters", "transform": "log10"}, "carbons": {"unit": "atoms", "valid": [0, 20]}}
     entry = {"source": "table", "table": {"file": "mine.csv", "smiles": "smiles", "tasks": tasks}}
-    run(project, "tables", {"mine": entry})
+    pair = {"epochs": 0, "branches": {"both": list(tasks)}, "branch_epochs": 3}
+    run(project, "tables", {"mine": entry}, methods={"equal": {}, "pair": pair})
     tables = project.folder / "results/mine/tables"
     accuracy, curvature = pd.read_csv(tables / "accuracy.csv"), pd.read_csv(tables / "curvature.csv")
     assert set(zip(accuracy["method"], accuracy["task"], strict=True)) == {
-        (method, task) for method in ("stl", "equal") for task in tasks
+        (method, task) for method in ("stl", "equal", "pair") for task in tasks
     }
+    pairs = pd.read_csv(tables / "pair_transfer.csv")
+    assert set(zip(pairs["task"], pairs["partner"], strict=True)) == {("length", "carbons"), ("carbons", "length")}
+    changes = accuracy.pivot(index="task", columns="method", values="mae")
+    expected = 100 * (changes["pair"] / changes["stl"] - 1)
+    assert pairs.set_index("task")["change_percent"].to_dict() == pytest.approx(expected.to_dict())
+    assert set(pd.read_csv(tables / "pair_correlation.csv")["n_pairs"]) == {1}
     assert set(accuracy["unit"]) == {"letters", "atoms"}
     assert curvature.groupby("model")["task"].nunique().to_dict() == {"init": 2, "stl": 2, "equal": 2}
     rejects = pd.read_csv(project.folder / "results/mine/mine/rejects.csv", keep_default_na=False)

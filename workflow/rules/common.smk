@@ -23,7 +23,7 @@ from curvature_mtl.datasets.registry import SOURCES, SPLIT_GROUPS, registered_do
 from curvature_mtl.errors import UserError
 from curvature_mtl.fingerprint import code_digest
 from curvature_mtl.reporting.table_captions import in_a_line
-from curvature_mtl.training.methods import EQUAL, STL, stl_settings
+from curvature_mtl.training.methods import EQUAL, STL, designed_pairs, stl_settings
 from curvature_mtl.training.settings import TrainingSettings
 
 # Jobs find the package and this very Python, installed or not; an activated conda environment comes first in PATH.
@@ -238,6 +238,10 @@ CURVATURE_TABLES = [
     "curvature_along_training",
     "numerics",
 ]
+# Only a run that trains pairs of tasks on their own has these.
+PAIRS = designed_pairs(config["methods"])
+if PAIRS:
+    CURVATURE_TABLES += ["pair_transfer", "pair_correlation"]
 # The paper's sections, each a notebook, with the figures that it draws and what these show.
 SECTIONS = {
     "1_data_and_graphs": {

@@ -81,13 +81,15 @@ rule curvature_tables:
     params:
         folder=lambda wildcards, output: Path(output[0]).parent,
         run=RUN,
+        pairs=json.dumps(PAIRS),
         code=code("curvature_tables"),
     shell:
         "python -m curvature_mtl.commands.curvature_tables --run {params.run} --curvature {input.curvature}"
         " --ritz {input.ritz} --quantities {input.quantities} --conflict {input.conflict}"
         " --convergence {input.convergence} --along-training {input.along_training}"
         " --numerics {input.numerics}"
-        " --transfer {input.transfer} --summaries {input.summaries} --folder {params.folder} --log {log}"
+        " --transfer {input.transfer} --pairs {params.pairs:q}"
+        " --summaries {input.summaries} --folder {params.folder} --log {log}"
 
 
 rule targets:

@@ -1,6 +1,7 @@
 """Collect per-task curvature, conflicts and Ritz values, and the rank correlation with the gain or loss under MTL."""
 
 import argparse
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ from curvature_mtl.curvature.columns import CONFLICT_COLUMNS, EXTREMAL_COLUMNS, 
 from curvature_mtl.files import read_json, write_table
 from curvature_mtl.reporting.curvature_tables import curvature_against_transfer, rank_correlations
 from curvature_mtl.reporting.outliers import outlier_table
+from curvature_mtl.reporting.pair_transfer import pair_correlations, pair_transfer_table
 from curvature_mtl.reporting.table_captions import CAPTIONS
 from curvature_mtl.reporting.tables import data_note, write_table_files
 
@@ -24,19 +26,24 @@ def main(arguments: argparse.Namespace) -> None:
     curvature, ritz, quantities, conflict = (
         joined(paths) for paths in (arguments.curvature, arguments.ritz, arguments.quantities, arguments.conflict)
     )
-    against_transfer = curvature_against_transfer(curvature, quantities, pd.read_csv(arguments.transfer))
-    for name, table in (
-        ("curvature", curvature.drop(columns=RESIDUALS)),
-        ("curvature_quantities", quantities[[*TASK_KEYS, *QUANTITY_COLUMNS]]),
-        ("conflict", conflict[[*MODEL_KEYS, *CONFLICT_COLUMNS]]),
-        ("extremal_eigenvalues", curvature[[*KEYS, *EXTREMAL_COLUMNS]]),
-        ("outliers", outlier_table(ritz)),
-        ("curvature_vs_transfer", against_transfer),
-        ("rank_correlation", rank_correlations(against_transfer)),
-        ("subset_convergence", joined(arguments.convergence)),
-        ("curvature_along_training", joined(arguments.along_training)),
-        ("numerics", joined(arguments.numerics)),
-    ):
+    transfer = pd.read_csv(arguments.transfer)
+    against_transfer = curvature_against_transfer(curvature, quantities, transfer)
+    tables = {
+        "curvature": curvature.drop(columns=RESIDUALS),
+        "curvature_quantities": quantities[[*TASK_KEYS, *QUANTITY_COLUMNS]],
+        "conflict": conflict[[*MODEL_KEYS, *CONFLICT_COLUMNS]],
+        "extremal_eigenvalues": curvature[[*KEYS, *EXTREMAL_COLUMNS]],
+        "outliers": outlier_table(ritz),
+        "curvature_vs_transfer": against_transfer,
+        "rank_correlation": rank_correlations(against_transfer),
+        "subset_convergence": joined(arguments.convergence),
+        "curvature_along_training": joined(arguments.along_training),
+        "numerics": joined(arguments.numerics),
+    }
+    if arguments.pairs:
+        tables["pair_transfer"] = pair_transfer_table(transfer, arguments.pairs)
+        tables["pair_correlation"] = pair_correlations(tables["pair_transfer"], conflict)
+    for name, table in tables.items():
         write_table_files(arguments.folder / f"{name}.csv", table, CAPTIONS[name], note)
     write_table(arguments.folder / "ritz_values.parquet", ritz)
 
@@ -58,6 +65,9 @@ if __name__ == "__main__":
     parser.add_argument("--along-training", required=True, nargs="+", type=Path, help="trainings of each dataset")
     parser.add_argument("--numerics", required=True, nargs="+", type=Path, help="checks of each dataset")
     parser.add_argument("--transfer", required=True, type=Path, help="the transfer table")
+    parser.add_argument(
+        "--pairs", type=json.loads, default={}, help="JSON of the pairs of tasks of each method for pairs"
+    )
     parser.add_argument("--summaries", required=True, nargs="+", type=Path, help="dataset.json of each dataset")
     parser.add_argument("--folder", required=True, type=Path, help="where the tables go")
     _run.run(main, parser.parse_args())

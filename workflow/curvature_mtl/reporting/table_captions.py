@@ -29,6 +29,11 @@ CAPTIONS = {
         "effective rank, shares of negative curvature, with errors"
     ),
     "conflict": "Between tasks of one network: overlaps of Hessians and of gradients",
+    "pair_transfer": (
+        "Change of each task's MAE when it is trained with one other task against STL in percent, mean over seeds; "
+        "negative is a gain"
+    ),
+    "pair_correlation": "Rank correlation over pairs of tasks of their conflict and of what they do to each other",
     "extremal_eigenvalues": "Extremal Ritz values with their residual norms",
     "outliers": "From both ends of each spectrum inwards: Ritz values that stand apart, and the first that does not",
     "ritz_values": "Every Ritz value with its weight and residual, by probe",

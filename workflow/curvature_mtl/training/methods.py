@@ -100,6 +100,17 @@ def branch_tasks(branches: str | Mapping[str, list[str]], tasks: list[str], key:
     return {name: group for name, group in groups.items() if group}
 
 
+def designed_pairs(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, list[list[str]]]:
+    """Return the pairs of tasks of each method that trains a new network for each of several pairs, and no other."""
+    return {
+        name: list(method["branches"].values())
+        for name, method in methods.items()
+        if method["epochs"] == 0
+        and isinstance(method["branches"], Mapping)
+        and all(len(tasks) == 2 for tasks in method["branches"].values())
+    }
+
+
 def _branch_epochs(chosen: Mapping[str, Any], training: TrainingSettings) -> int:
     """Return how many epochs a branch is trained unless the method says otherwise."""
     branches = chosen.get("branches", NO_BRANCHES)
