@@ -31,7 +31,7 @@ def write_table_files(
         parts: titles and tables of text that people read instead of `table`; `**text**` as a whole cell is bold.
     """
     write_table(path, table)
-    shown = parts or [("", table.map(_rounded))]
+    shown = parts or [("", table.map(rounded))]
     bodies = [_titled(title, cells.to_markdown(index=False, disable_numparse=True)) for title, cells in shown]
     write_text(path.with_suffix(".md"), "\n\n".join([f"**{caption}**", *bodies, note]) + "\n")
     numbered = [f"tab:{path.stem}-{number}" for number in range(1, len(shown) + 1)]
@@ -43,7 +43,8 @@ def write_table_files(
     write_text(path.with_suffix(".tex"), "\n".join([NEEDS, *tables]))
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """Return a cell as people read it: of a number with decimals, four digits."""
     return f"{value:.4g}" if isinstance(value, float) else value
 
 
