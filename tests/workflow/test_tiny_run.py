@@ -12,6 +12,7 @@ from PIL import Image
 
 from browser import EXECUTABLE, WITHOUT, browser
 from curvature_mtl.files import sha256_of_file
+from curvature_mtl.redact import KEY_VARIABLE
 from page_check import check_page
 from workflow.project import TINY, Project
 
@@ -51,6 +52,7 @@ COLUMNS = {
     "conflict": "dataset split model epoch seed measure task_a task_b value error",
 }
 
+KEY = "0123456789abcdefghijABCDEFGHIJxy"
 # Networks of each method.
 SIZES = {"stl": 3, "equal": 1}
 
@@ -62,7 +64,9 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def first_run(project):
-    run = project.snakemake("--cores", "2", *TINY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(KEY_VARIABLE, KEY)
+        run = project.snakemake("--cores", "2", *TINY)
     assert run.returncode == 0, run.stdout
     return run.stdout
 
@@ -85,6 +89,12 @@ def test_is_small(project):
 def test_says_that_it_is_the_sample(first_run):
     assert first_run.count("This is the sample") == 2, "the start banner and the closing message"
     assert "--configfile config/paper.yaml" in first_run
+
+
+def test_the_key_of_the_materials_project_is_in_no_file(project, first_run):
+    files = [path for path in project.folder.rglob("*") if path.is_file()]
+    assert [str(path) for path in files if KEY.encode() in path.read_bytes()] == []
+    assert KEY not in first_run
 
 
 def test_draws_every_figure_as_pdf_and_png(project, first_run):

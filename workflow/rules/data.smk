@@ -4,7 +4,8 @@
 rule download:
     """Fetch a registered file from the mirror or its public address, and verify its digest."""
     output:
-        f"{DOWNLOADS}/{{file}}",
+        # Not removed before the job: what another run with the same folder of downloads has fetched meanwhile is kept.
+        update(f"{DOWNLOADS}/{{file}}"),
     log:
         f"{DOWNLOADS}/logs/{{file}}.log",
     benchmark:
