@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 # Whose graphs `make benchmark` takes, such as BENCHMARK_OPTIONS="--configfile config/qm8.yaml"; the sample's by default.
 BENCHMARK_OPTIONS ?=
 
-.PHONY: help env reproduce lint test test-full benchmark dag query-mp
+.PHONY: help env reproduce lint test test-full benchmark dag config-docs query-mp
 
 help:
 	@echo "make reproduce   .venv from the lock file, then every figure and table of the sample (minutes)"
@@ -26,6 +26,7 @@ help:
 	@echo "make lint        format, style, types and workflow checks alone"
 	@echo "make benchmark   seconds of our curvature products and of other packages' (a quarter of an hour)"
 	@echo "make dag         the graph of the rules, docs/images/dag.svg, drawn again"
+	@echo "make config-docs config/README.md, written again from the schema"
 	@echo "make query-mp    today's Materials Project as a frozen table with its config (needs MP_API_KEY)"
 	@echo "make env         .venv alone (TORCH_INDEX=... for a CUDA build of torch)"
 
@@ -71,6 +72,10 @@ dag: env
 	@$(BIN)/python -m curvature_mtl.commands.draw_rules --rules workflow/rules/*.smk --output docs/images/dag.svg \
 	  < .snakemake/rules.dot
 	@echo "docs/images/dag.svg is drawn."
+
+config-docs: env
+	@$(BIN)/python -m curvature_mtl.commands.document_config --output config/README.md
+	@echo "config/README.md is written."
 
 query-mp: .venv-mp-api/.made-from-lock
 	@PYTHONPATH=workflow .venv-mp-api/bin/python -m curvature_mtl.commands.query_materials_project --folder $(MP_FOLDER) $(MP_OPTIONS)
