@@ -192,10 +192,40 @@ def test_the_best_epoch_is_that_of_the_lowest_validation_mae(
 
 def test_a_loss_that_is_not_finite_stops_with_the_remedy(checkpoint: Path) -> None:
     huge = make_graphs(lambda nodes: 1e30)
-    with pytest.raises(UserError, match=r"loss is inf at epoch 1, learning rate 0.0008; lower training"):
+    where = r"epoch 1, step 1 of 4 \(rows \d+, \d+, \d+ and 5 more of graphs.parquet, counted from 0\)"
+    with pytest.raises(UserError, match=rf"loss is inf at {where}, learning rate 0.0008; lower training"):
         train(huge, checkpoint, settings=replace(SETTINGS, loss="mse"))
+    assert not checkpoint.exists()
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_weights_move(graphs: GraphTensors, checkpoint: Path) -> None:
+    network = build_network(NODE_DIM, EDGE_DIM, 2, NetworkSettings(8, 2, 8), 0)
+    steps, before = iter(range(6)), ""  # an epoch has four
+
+    def spoil(gradient: torch.Tensor) -> torch.Tensor | None:
+        nonlocal before
+        before = bits(network).hex()
+        return gradient * torch.nan if next(steps, None) is None else None
+
+    network.heads.bias.register_hook(spoil)
+    with pytest.raises(UserError, match=r"the gradient's squared norm is nan at epoch 2, step 3 of 4 \(rows"):
+        train(graphs, checkpoint, network)
+    assert bits(network).hex() == before
+    seen: list[int] = []
+    resumed = train(graphs, checkpoint, on_epoch=recorder(seen))
+    assert seen == [1, 2, 3, 4, 5, 6], "the first epoch was kept"
+    assert_same_end(resumed, train(graphs, checkpoint.with_name("another")))
+
+
+def test_a_prediction_that_is_not_finite_is_not_kept(graphs: GraphTensors, checkpoint: Path) -> None:
+    network = build_network(NODE_DIM, EDGE_DIM, 2, NetworkSettings(8, 2, 8), 0)
+    network.register_forward_hook(lambda module, args, prediction: prediction / 0)
+    with pytest.raises(UserError, match="predictions of the validation graphs are not finite; lower training"):
+        train(graphs, checkpoint, network)
+    assert not checkpoint.exists()
 
 
 def test_a_learning_rate_that_diverges_stops_before_nonsense_is_kept(graphs: GraphTensors, checkpoint: Path) -> None:
-    with pytest.raises(UserError, match=r"loss is (inf|nan) at epoch \d+"):
+    with pytest.raises(UserError, match=r"(loss|norm) is (inf|nan) at epoch \d+|predictions .* not finite"):
         train(graphs, checkpoint, rate=1e20)
+    assert not checkpoint.exists()

@@ -1,4 +1,4 @@
-"""Training state on disk as safetensors: a killed training goes on from its last epoch, bit for bit."""
+"""Training state on disk as safetensors: a training goes on, bit for bit, after its last epoch or where it stopped."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,24 @@ from curvature_mtl.models.network import Network
 from curvature_mtl.tensor_files import read_tensors, write_tensors
 from curvature_mtl.training.weighting.base import Weighting
 
-FORM = "curvature-mtl-checkpoint/3"
+FORM = "curvature-mtl-checkpoint/4"
+
+
+@dataclass
+class BegunEpoch:
+    """How far an epoch is that has begun.
+
+    Attributes:
+        learning_rate: at its beginning [] float64.
+        sums: of each task's loss times its labelled graphs, of these graphs, and of the weights [3, tasks].
+        steps: how many are made [] int64.
+        random: state of torch's generator after them.
+    """
+
+    learning_rate: Tensor
+    sums: Tensor
+    steps: Tensor
+    random: Tensor
 
 
 @dataclass
@@ -20,7 +37,8 @@ class Progress:
     """How far a training is: finished epochs, what they cost, and one history row an epoch and task.
 
     Kept are the best weights so far, and those at the end of some epochs, the snapshots, by epoch.
-    The cost is in graphs times forward-backward passes of the trunk, and in curvature products.
+    The cost is in graphs times forward-backward passes of the trunk, and in curvature products; that of an epoch that
+    has begun is in it.
     """
 
     epoch: int = 0
@@ -31,6 +49,7 @@ class Progress:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     snapshots: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
+    begun: BegunEpoch | None = None
 
 
 @dataclass(frozen=True)
@@ -53,17 +72,19 @@ class Checkpoint:
     def save(self, state: TrainingState, progress: Progress) -> None:
         """Write state and progress atomically."""
         moments = state.optimizer.state_dict()["state"]
+        begun = vars(progress.begun) if progress.begun else {}
         tensors = {
             **{f"network/{name}": value for name, value in state.network.state_dict().items()},
             **{f"weighting/{name}": value for name, value in state.weighting.state_dict().items()},
             **{f"best/{name}": value for name, value in progress.best_weights.items()},
             **{f"snapshot/{e}/{name}": value for e, kept in progress.snapshots.items() for name, value in kept.items()},
             **{f"optimizer/{i}/{name}": value for i, moment in moments.items() for name, value in moment.items()},
+            **{f"begun/{name}": value for name, value in begun.items()},
         }
         described = {
             "fingerprint": self.fingerprint,
             "scheduler": _plain_numbers(state.scheduler.state_dict()),
-            "progress": {k: v for k, v in vars(progress).items() if k not in ("best_weights", "snapshots")},
+            "progress": {k: v for k, v in vars(progress).items() if k not in ("best_weights", "snapshots", "begun")},
         }
         write_tensors(self.path, {name: tensor.detach().numpy() for name, tensor in tensors.items()}, FORM, described)
 
@@ -89,11 +110,13 @@ class Checkpoint:
         for group, rate in zip(groups, schedule["_last_lr"], strict=True):
             group["lr"] = rate
         moments = _by_number(_with_prefix(tensors, "optimizer/"))
+        begun = _with_prefix(tensors, "begun/")
         state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         return Progress(
             **described["progress"],
             best_weights=_with_prefix(tensors, "best/"),
             snapshots=_by_number(_with_prefix(tensors, "snapshot/")),
+            begun=BegunEpoch(**begun) if begun else None,
         )
 
 

@@ -1,7 +1,8 @@
 """Train one network on one or more tasks, resumably."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +12,20 @@ from torch.optim import lr_scheduler
 
 from curvature_mtl.errors import UserError
 from curvature_mtl.graphs.batches import GraphBatch, GraphTensors
+from curvature_mtl.interruption import Stopped, held_signals
 from curvature_mtl.models.losses import pointwise_loss, task_sums
 from curvature_mtl.models.network import Network
-from curvature_mtl.training.checkpoint import Checkpoint, Progress, TrainingState
+from curvature_mtl.training.checkpoint import BegunEpoch, Checkpoint, Progress, TrainingState
 from curvature_mtl.training.settings import FitSettings
 from curvature_mtl.training.weighting.base import Step, Weighting
 
 EVALUATION_BATCH = 1024
+# So many graphs of a batch are named in a message.
+NAMED = 3
+REMEDY = (
+    "lower training.learning_rate_stl or _mtl in the config, or the method's own rate; checkpoints of earlier epochs "
+    "are kept"
+)
 
 
 @dataclass(frozen=True)
@@ -69,13 +77,13 @@ def fit(
     The weighting says what is minimised, from each task's mean loss over the batch's labelled graphs. The best
     epoch is that of the lowest mean over tasks of the validation MAE of the standardised targets, 0 being the
     start. All that is random depends on seed and epoch alone, so that a training resumed from `checkpoint` ends
-    in the same bits.
+    in the same bits. It is saved after each epoch, and within one if the job is told to stop.
 
     Args:
         on_epoch: called after each epoch, and once at once if epochs were resumed.
 
     Raises:
-        UserError: if the loss stops being finite.
+        UserError: if a loss, gradient or prediction is not finite, before that is saved.
     """
     optimizer = _optimizer(network, weighting, plan)
     total_steps = plan.epochs * math.ceil(len(data.train) / plan.settings.batch_size)
@@ -83,17 +91,31 @@ def fit(
     progress = checkpoint.load(state)
     if progress.epoch:
         on_epoch(progress)
-    elif plan.from_trained:
+    elif plan.from_trained and not progress.begun:
         _keep_if_best(progress, network, standardised_mae(network, data.graphs, data.validation))
     while progress.epoch < plan.epochs:
-        progress.epoch += 1
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(1_000_003 * plan.seed + progress.epoch)
-            _train_epoch(state, data, plan, progress)
-        checkpoint.save(state, progress)
+        with torch.random.fork_rng(devices=[]), _kept_if_stopped(state, progress, checkpoint):
+            torch.manual_seed(1_000_003 * plan.seed + progress.epoch + 1)
+            _make_steps(state, data, plan, progress)
+            validation_mae = standardised_mae(network, data.graphs, data.validation)
+            with held_signals():
+                _end_epoch(state, data, plan, progress, validation_mae)
+                checkpoint.save(state, progress)
         on_epoch(progress)
     network.load_state_dict(progress.best_weights)
     return progress
+
+
+@contextmanager
+def _kept_if_stopped(state: TrainingState, progress: Progress, checkpoint: Checkpoint) -> Iterator[None]:
+    """Save the steps of an epoch that has begun if the job is told to stop; then let it stop."""
+    try:
+        yield
+    except Stopped:
+        if progress.begun:  # else what is on disk is all there is
+            with held_signals():
+                checkpoint.save(state, progress)
+        raise
 
 
 @torch.no_grad()
@@ -104,8 +126,15 @@ def predict(network: Network, graphs: GraphTensors, indices: Tensor) -> Tensor:
 
 
 def standardised_mae(network: Network, graphs: GraphTensors, indices: Tensor) -> Tensor:
-    """Return each task's mean absolute error over its labelled graphs [tasks]; NaN for a task without any."""
-    return (predict(network, graphs, indices) - graphs.y[indices]).abs().nanmean(0)
+    """Return each task's mean absolute error over its labelled graphs [tasks]; NaN for a task without any.
+
+    Raises:
+        UserError: if a prediction is not finite.
+    """
+    prediction = predict(network, graphs, indices)
+    if not prediction.isfinite().all():
+        raise UserError(f"predictions of the validation graphs are not finite; {REMEDY}")
+    return (prediction - graphs.y[indices]).abs().nanmean(0)
 
 
 def _optimizer(network: Network, weighting: Weighting, plan: Plan) -> torch.optim.Optimizer:
@@ -121,21 +150,44 @@ def _scheduler(optimizer: torch.optim.Optimizer, plan: Plan, total_steps: int) -
     return lr_scheduler.OneCycleLR(optimizer, rate, total_steps=total_steps, cycle_momentum=False, **shape)
 
 
-def _train_epoch(state: TrainingState, data: TaskData, plan: Plan, progress: Progress) -> None:
-    """Make one pass over the training graphs, and add it to the progress."""
-    n_tasks = len(data.tasks)
-    rate = float(state.scheduler.get_last_lr()[0])
+def _make_steps(state: TrainingState, data: TaskData, plan: Plan, progress: Progress) -> None:
+    """Make one pass over the training graphs, or the rest of one that has begun."""
     order = data.train[torch.randperm(len(data.train))]
+    if progress.begun:
+        torch.set_rng_state(progress.begun.random)
+    else:
+        progress.begun = _begun_epoch(state, data, progress)
+    begun, batches = progress.begun, order.split(plan.settings.batch_size)
+    for graphs in batches[int(begun.steps) :]:
+        batch = data.graphs.batch(graphs)
+        with held_signals():
+            try:
+                step, weights = _make_step(state, batch, plan)
+            except _NotFinite as error:
+                where = f"epoch {progress.epoch + 1}, step {begun.steps + 1} of {len(batches)} ({_some_of(graphs)})"
+                rate = state.scheduler.get_last_lr()[0]
+                raise UserError(f"{error} at {where}, learning rate {rate:.2g}; {REMEDY}") from error
+            begun.sums += torch.stack([step.losses.detach() * step.labelled, step.labelled, weights])
+            begun.steps += 1
+            begun.random = torch.get_rng_state()
+
+
+def _begun_epoch(state: TrainingState, data: TaskData, progress: Progress) -> BegunEpoch:
+    """Bring the weighting up to date, and add the epoch's cost to the progress."""
+    n_tasks = len(data.tasks)
+    rate = torch.tensor(state.scheduler.get_last_lr()[0], dtype=torch.float64)
     cost = state.weighting.refresh(state.network, data.graphs, data.train)
     progress.graphs += cost.graphs + len(data.train) * state.weighting.passes_per_step(n_tasks)
     progress.products += cost.products
-    sums, counts, weights = torch.zeros(3, n_tasks)
-    for batch in data.graphs.batches(order, plan.settings.batch_size):
-        step, used = _train_step(state, batch, plan, progress.epoch)
-        sums += step.losses.detach() * step.labelled
-        counts += step.labelled
-        weights += used
-    validation_mae = standardised_mae(state.network, data.graphs, data.validation)
+    return BegunEpoch(rate, torch.zeros(3, n_tasks), torch.tensor(0), torch.get_rng_state())
+
+
+def _end_epoch(state: TrainingState, data: TaskData, plan: Plan, progress: Progress, validation_mae: Tensor) -> None:
+    """Write the epoch down, and keep its weights if they are the best or a snapshot."""
+    assert progress.begun is not None
+    rate, (sums, counts, weights) = float(progress.begun.learning_rate), progress.begun.sums
+    progress.begun = None
+    progress.epoch += 1
     columns = (data.tasks, (sums / counts).tolist(), validation_mae.tolist(), (weights / weights.mean()).tolist())
     for task, loss, mae, weight in zip(*columns, strict=True):
         row = {"epoch": progress.epoch, "learning_rate": rate, "task": task, "train_loss": loss, "validation_mae": mae}
@@ -145,24 +197,43 @@ def _train_epoch(state: TrainingState, data: TaskData, plan: Plan, progress: Pro
         progress.snapshots[progress.epoch] = _copy_of_weights(state.network)
 
 
-def _train_step(state: TrainingState, batch: GraphBatch, plan: Plan, epoch: int) -> tuple[Step, Tensor]:
-    """Move the weights once; return the step and the tasks' weights [tasks]."""
+def _make_step(state: TrainingState, batch: GraphBatch, plan: Plan) -> tuple[Step, Tensor]:
+    """Move the weights once; return the step and the tasks' weights [tasks].
+
+    Raises:
+        _NotFinite: before the weights are moved, saying what is not finite.
+    """
     representation = state.network.trunk(batch)
     loss = pointwise_loss(plan.settings.loss, plan.settings.loss_width)
     prediction = state.network.heads(representation)
     sums, labelled = task_sums(prediction, batch.y, loss)
     step = Step(representation, prediction, sums / labelled.clamp(min=1), labelled)
     if not (total := step.losses.sum()).isfinite():
-        rate = state.scheduler.get_last_lr()[0]
-        raise UserError(
-            f"the training loss is {total.item()} at epoch {epoch}, learning rate {rate:.2g}; "
-            "lower training.learning_rate_stl or _mtl in the config, or the method's own rate"
-        )
+        raise _NotFinite(f"the training loss is {total.item()}")
     state.optimizer.zero_grad()
     weights = state.weighting.backward(state.network, step)
+    if not (square := _squared_norm_of_gradient(state.optimizer)).isfinite():
+        raise _NotFinite(f"the gradient's squared norm is {square.item()}")
     state.optimizer.step()
     state.scheduler.step()
     return step, weights
+
+
+def _squared_norm_of_gradient(optimizer: torch.optim.Optimizer) -> Tensor:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    # As one vector: twice as fast as torch.nn.utils.get_total_norm, and still the cost of every step.
+    gradient = torch.cat([parameter.grad.reshape(-1) for parameter in parameters if parameter.grad is not None])
+    return gradient.dot(gradient)
+
+
+class _NotFinite(ValueError):
+    """A number of a step is infinite or NaN; the message says which."""
+
+
+def _some_of(graphs: Tensor) -> str:
+    """Name a few of a batch's graphs by their rows in the table that stands beside the graph store."""
+    more = f" and {len(graphs) - NAMED} more" if len(graphs) > NAMED else ""
+    return f"rows {', '.join(map(str, graphs[:NAMED].tolist()))}{more} of graphs.parquet, counted from 0"
 
 
 def _keep_if_best(progress: Progress, network: Network, validation_mae: Tensor) -> None:
