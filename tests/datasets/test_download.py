@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import logging
+import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -322,6 +323,24 @@ def test_redirects_stay_on_http_and_from_https_on_https(
         with pytest.raises(UserError, match=rf"{url} \(redirects to [a-zA-Z]+://[^ ]*, where only https:// may be"):
             get(registered(url), target)
     assert network.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (ssl.SSLCertVerificationError(1, "certificate has expired"), "certificate has expired"),
+        (ssl.SSLEOFError(8, "EOF occurred"), "EOF occurred; given up after 3 tries"),
+    ],
+)
+def test_a_bad_certificate_is_final_and_a_broken_handshake_is_not(
+    target: Path, monkeypatch: pytest.MonkeyPatch, cause: ssl.SSLError, said: str
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise requests.exceptions.SSLError(urllib3.exceptions.MaxRetryError(None, "/x", cause), request=None)
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", fail)
+    with pytest.raises(UserError, match=rf"https://a/x \([^()]*{said}\)"):
+        get(registered("https://a/x"), target)
 
 
 def test_a_full_disk_says_so_and_what_to_do(server: Server, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:

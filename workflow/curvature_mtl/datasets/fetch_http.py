@@ -4,6 +4,7 @@ import http
 import http.client
 import logging
 import re
+import ssl
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -212,15 +213,16 @@ class _Transfer:
         try:
             return self.session.get(address, headers=headers, stream=True, timeout=timeout)
         except wrong.SSLError as error:
-            raise Unreachable(_innermost(error)) from error
+            is_refused = isinstance(_innermost(error), ssl.SSLCertVerificationError)
+            raise (Unreachable if is_refused else _Passing)(_words(error)) from error
         except wrong.ConnectTimeout as error:
             raise _Passing(f"no connection within {self.patience.connect:g} seconds") from error
         except wrong.ReadTimeout as error:
             raise _Passing(f"no answer within {self.patience.silence:g} seconds") from error
         except wrong.ConnectionError as error:
-            raise _Passing(_innermost(error)) from error
+            raise _Passing(_words(error)) from error
         except (wrong.RequestException, HTTPError) as error:
-            raise Unreachable(_innermost(error)) from error
+            raise Unreachable(_words(error)) from error
 
     def _redirect(self, address: str, response: requests.Response) -> str | None:
         """Return where an answer leads to, if it leads on, and may lead there."""
@@ -280,7 +282,7 @@ class _Transfer:
         except ReadTimeoutError as error:
             raise _Passing(f"no byte within {self.patience.silence:g} seconds") from error
         except HTTPError as error:
-            raise _Passing(_innermost(error)) from error
+            raise _Passing(_words(error)) from error
 
 
 def _check_status(response: requests.Response) -> None:
@@ -314,15 +316,16 @@ def _asked_for(retry: Retry, retry_after: str) -> float:
         return 0
 
 
-def _innermost(error: Exception) -> str:
-    """Return what the first of a chain of errors says, which is the cause."""
-    while cause := next((each for each in _causes(error) if isinstance(each, Exception)), None):
-        error = cause
-    if isinstance(error, http.client.IncompleteRead):
+def _words(error: Exception) -> str:
+    """Return what the cause of an error says."""
+    cause = _innermost(error)
+    if isinstance(cause, http.client.IncompleteRead):
         return "the connection ended early"
-    return str(error) or type(error).__name__
+    return str(cause) or type(cause).__name__
 
 
-def _causes(error: Exception) -> list[Any]:
-    """Return where requests and urllib3 keep the error that led to this one."""
-    return [getattr(error, "reason", None), *reversed(error.args)]
+def _innermost(error: Exception) -> Exception:
+    """Return the cause of an error: requests and urllib3 keep it as `reason`, or as the last argument."""
+    kept = [getattr(error, "reason", None), *reversed(error.args)]
+    cause = next((each for each in kept if isinstance(each, Exception)), None)
+    return _innermost(cause) if cause else error

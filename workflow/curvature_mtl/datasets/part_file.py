@@ -1,10 +1,11 @@
 """The part of a file that has come so far, beside its final name, and where it came from: to be resumed by anyone."""
 
+import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from curvature_mtl.files import read_json, write_json
+from curvature_mtl.files import write_json
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class PartFile:
     def origin(self) -> Origin | None:
         """Return where the bytes came from; `None` if that cannot be told."""
         try:
-            return Origin(**read_json(self.origin_path))
+            return Origin(**json.loads(self.origin_path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
