@@ -1,5 +1,7 @@
 """Lanczos on matrices with known spectra and on the network's dense Hessian."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -136,3 +138,16 @@ def test_weights_sum_to_one_and_shapes_agree() -> None:
 def test_errors(matrix: Tensor, start: Tensor, steps: int, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         lanczos(matrix, start, steps)
+
+
+def test_the_basis_stays_orthogonal_though_products_are_in_float32() -> None:
+    run = lanczos(outliers_over_bulk(), rademacher(P, 1, seed=0)[0], steps=100)
+    assert run.orthogonality_loss < 1e-13
+
+
+@given(angle=st.floats(1e-6, 1e-2))
+def test_lost_orthogonality_is_the_largest_cosine_between_basis_vectors(angle: float) -> None:
+    run = lanczos(torch.diag(torch.arange(1.0, 7, dtype=torch.float64)), torch.ones(6), steps=4)
+    turned = run.basis.clone()
+    turned[3] = np.cos(angle) * run.basis[3] + np.sin(angle) * run.basis[0]
+    assert replace(run, basis=turned).orthogonality_loss == pytest.approx(np.sin(angle))

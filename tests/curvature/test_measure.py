@@ -12,11 +12,19 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from curvature.small_network import TASK, Problem, dense_hessian, losses, network_problem
+from curvature_mtl.curvature.measure import (
+    MOST_ASYMMETRY,
+    TaskMeasurement,
+    measure_tasks,
+    objections,
+    settled,
+    subset_of,
+)
 from curvature_mtl.curvature.measure import Problem as TasksProblem
-from curvature_mtl.curvature.measure import TaskMeasurement, measure_tasks, subset_of
 from curvature_mtl.curvature.operator import TaskHessian, derivative
 from curvature_mtl.curvature.quantities import parameter_blocks
 from curvature_mtl.curvature.settings import CurvatureSettings
+from curvature_mtl.curvature.shared_trunk import MultiTaskHessian
 from curvature_mtl.curvature.trace import rademacher
 from curvature_mtl.graphs.batches import GraphTensors
 from curvature_mtl.graphs.store import GraphStore
@@ -170,6 +178,15 @@ class TestMeasurement:
         assert abs(row["trace"] - float(dense.trace())) < 4 * row["trace_se"]
         assert row["n_products"] == 64 + 16 + 2 * 60 + 2
 
+    def test_what_has_settled_and_how_good_products_and_bases_are(self, measured: TaskMeasurement) -> None:
+        row = measured.row
+        assert row["lambda_max_settled"]
+        assert row["lambda_min_settled"]
+        assert row["trace_settled"] == (row["trace_se"] <= 0.1 * abs(row["trace"]))
+        assert row["asymmetry"] < 1e-13
+        assert row["orthogonality_loss"] < 1e-13
+        assert objections(row) == []
+
     def test_the_ritz_values(self, measured: TaskMeasurement) -> None:
         assert measured.ritz.columns.tolist() == ["probe", "ritz_value", "weight", "residual"]
         np.testing.assert_allclose(measured.ritz.groupby("probe")["weight"].sum(), 1)
@@ -211,3 +228,22 @@ class TestMeasurement:
         assert tuple(found.loc[("gradient", "noise"), ["value", "error", "n_probes"]]) == tuple(noise)
         ratio = found.loc[("hessian", "curvature_over_noise"), "value"]
         assert ratio == pytest.approx(measured.row["trace"] / noise.trace)
+
+
+@pytest.mark.parametrize(("value", "error", "is_settled"), [(2, 0.2, True), (-2, 0.2, True), (-2, 0.21, False)])
+def test_a_number_has_settled_when_its_error_is_at_most_a_tenth(value: float, error: float, is_settled: bool) -> None:
+    assert settled(value, error) is is_settled
+    assert not settled(value, float("nan"))
+
+
+def test_a_wrong_product_and_a_lost_orthogonality_are_told(
+    own: TasksProblem, measured: TaskMeasurement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = MultiTaskHessian.products
+    monkeypatch.setattr(MultiTaskHessian, "products", lambda self, v: right(self, v) + 0.01 * v.roll(1, 0))
+    settings = CurvatureSettings(graphs=9, lanczos_steps=5, density_probes=2, trace_probes=16, quadratic_forms=2)
+    row = measure_one(own, own.hessian().gradients(), settings, seed=0).row
+    assert row["asymmetry"] > MOST_ASYMMETRY
+    assert [text.split(":")[0] for text in objections(row)] == ["the Hessian is not symmetric"]
+    copies = measured.row | {"orthogonality_loss": 1e-3}
+    assert objections(copies) == ["Lanczos lost orthogonality: |Q'Q - I| = 0.001; eigenvalues may come several times"]

@@ -39,7 +39,9 @@ COLUMNS = {
     "sd_over_seeds seeds_lower_percent seeds_upper_percent tasks_better tasks_worse n_tasks",
     "training_cost": "dataset split method seed passes products models parameters",
     "curvature": "dataset split model epoch task seed block operator loss n_graphs lambda_max lambda_min trace "
-    "trace_se n_products",
+    "trace_se trace_settled n_products",
+    "extremal_eigenvalues": "dataset split model task seed lambda_max lambda_max_residual lambda_max_settled "
+    "lambda_min lambda_min_residual lambda_min_settled asymmetry orthogonality_loss",
     "curvature_quantities": "dataset split model epoch task seed block operator quantity value error n_products "
     "n_probes",
     "outliers": "dataset split model task seed end rank ritz_value residual is_apart",

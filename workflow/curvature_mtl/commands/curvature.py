@@ -15,10 +15,10 @@ import torch
 from tqdm import tqdm
 
 from curvature_mtl.commands import _run
-from curvature_mtl.curvature.columns import CONFLICT_COLUMNS, QUANTITY_COLUMNS, RITZ_COLUMNS
+from curvature_mtl.curvature.columns import CONFLICT_COLUMNS, EXTREMAL_COLUMNS, QUANTITY_COLUMNS, RITZ_COLUMNS
 from curvature_mtl.curvature.conflict import conflict_table
 from curvature_mtl.curvature.finished_tasks import load_finished, save_finished
-from curvature_mtl.curvature.measure import Problem, TaskMeasurement, measure_tasks, subset_of
+from curvature_mtl.curvature.measure import Problem, TaskMeasurement, measure_tasks, objections, subset_of
 from curvature_mtl.curvature.settings import CurvatureSettings
 from curvature_mtl.errors import UserError
 from curvature_mtl.files import write_table
@@ -32,8 +32,7 @@ from curvature_mtl.training.standardise import Standardiser
 logger = logging.getLogger(__name__)
 IDENTITY = ["dataset", "split", "seed", "model"]
 COLUMNS = ["dataset", "split", "model", "epoch", "task", "seed", "block", "operator", "loss", "n_graphs"]
-COLUMNS += ["lambda_max", "lambda_max_residual", "lambda_min", "lambda_min_residual"]
-COLUMNS += ["trace", "trace_se", "n_products"]
+COLUMNS += [*EXTREMAL_COLUMNS, "trace", "trace_se", "trace_settled", "n_products"]
 GRAPHS_A_BATCH = 250  # measured: larger batches are slower and take more memory
 GRAPHS_A_SMALL_BATCH = 10
 
@@ -113,6 +112,8 @@ def read_finished(task: str, made_from: str, arguments: argparse.Namespace) -> T
     assert finished is not None, task
     row = finished.row
     logger.info("%s: trace %.4g +- %.2g, lambda_max %.4g", task, row["trace"], row["trace_se"], row["lambda_max"])
+    for objection in objections(row):
+        logger.warning("%s: %s", task, objection)
     return finished
 
 

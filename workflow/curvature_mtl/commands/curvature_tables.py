@@ -17,7 +17,8 @@ from curvature_mtl.reporting.tables import data_note, write_table_files
 
 KEYS = [key for key in TASK_KEYS if key != "epoch"]
 MODEL_KEYS = [key for key in TASK_KEYS if key != "task"]
-RESIDUALS = [name for name in EXTREMAL_COLUMNS if name.endswith("_residual")]
+# What the table `curvature` leaves to `extremal_eigenvalues`: how good the spectrum's ends are.
+QUALITY = [name for name in EXTREMAL_COLUMNS if name not in ("lambda_max", "lambda_min")]
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -29,7 +30,7 @@ def main(arguments: argparse.Namespace) -> None:
     transfer = pd.read_csv(arguments.transfer)
     against_transfer = curvature_against_transfer(curvature, quantities, transfer)
     tables = {
-        "curvature": curvature.drop(columns=RESIDUALS),
+        "curvature": curvature.drop(columns=QUALITY),
         "curvature_quantities": quantities[[*TASK_KEYS, *QUANTITY_COLUMNS]],
         "conflict": conflict[[*MODEL_KEYS, *CONFLICT_COLUMNS]],
         "extremal_eigenvalues": curvature[[*KEYS, *EXTREMAL_COLUMNS]],

@@ -1,6 +1,6 @@
 """All that is measured of each task's curvature at one model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from curvature_mtl.curvature.conflict import TaskVectors
 from curvature_mtl.curvature.gradient_noise import NoiseEstimate, gradient_noise
 from curvature_mtl.curvature.krylov_trace import krylov_trace
 from curvature_mtl.curvature.lanczos import Lanczos
+from curvature_mtl.curvature.operator import asymmetry
 from curvature_mtl.curvature.quantities import (
     Quantity,
     block_traces,
@@ -29,6 +30,13 @@ from curvature_mtl.curvature.trace import TraceEstimate, mean_and_error, rademac
 from curvature_mtl.graphs.batches import GraphBatch
 from curvature_mtl.models.losses import squared_error, task_sums
 from curvature_mtl.models.network import Network
+
+# Error, relative to the value, up to which a number is said to have settled.
+SETTLED = 0.1
+# Rounding in float32 makes Hessians asymmetric by 1e-6 to 1e-5; a wrong rule for a layer, by 1e-3 and more.
+MOST_ASYMMETRY = 1e-4
+# The rounding error of float64 to the power 1/2; reorthogonalised bases are at 1e-14. See `Lanczos.orthogonality_loss`.
+MOST_ORTHOGONALITY_LOSS = 1e-8
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,8 @@ class TaskMeasurement:
     """What the products with one task's Hessian have given.
 
     Attributes:
-        row: loss, n_graphs, lambda_max and lambda_min with residuals, trace with its standard error, n_products.
+        row: loss, n_graphs, lambda_max and lambda_min with residuals, trace with its standard error, whether these
+            are `settled`, the Hessian's `operator.asymmetry`, the bases' `Lanczos.orthogonality_loss`, n_products.
         ritz: the Ritz values: probe, ritz_value, weight, residual.
         quantities: one row a quantity.
         vectors: what is compared with other tasks of the network.
@@ -114,6 +123,7 @@ class _Shared:
         self.starts, self.probes = probes[:starts], probes[starts:]
         self.product_probes = self.probes[:products]
         self.products = self.hessian.products(self.product_probes.T)
+        self.asymmetry = asymmetry(self.product_probes.T, self.products)
         known = (self.products * self.product_probes.T).sum(1)
         self.forms = torch.cat([known, self.hessian.quadratic_forms(self.probes[products:].T)], dim=1)
         self.ggn_forms = problem.ggn().quadratic_forms(self.probes.T)
@@ -131,10 +141,15 @@ class _Shared:
             "n_graphs": int(self.hessian.n_graphs[task]),
             "lambda_max": largest.value,
             "lambda_max_residual": largest.residual,
+            "lambda_max_settled": settled(*largest),
             "lambda_min": smallest.value,
             "lambda_min_residual": smallest.residual,
+            "lambda_min_settled": settled(*smallest),
             "trace": trace.value,
             "trace_se": trace.standard_error,
+            "trace_settled": settled(trace.value, trace.standard_error),
+            "asymmetry": float(self.asymmetry[task]),
+            "orthogonality_loss": max(run.orthogonality_loss for run in runs),
             "n_products": self.n_products + sum(len(run.alphas) for run in runs),
         }
         products, gradient = self.products[task], self.gradients[task]
@@ -148,6 +163,24 @@ class _Shared:
         top = top_ritz_vectors(runs[0], self.settings.top_eigenvectors)
         vectors = TaskVectors(products, top, gradient, self.gradient_products[task])
         return TaskMeasurement(row, ritz_table(runs), quantity_table(quantities), vectors)
+
+
+def settled(value: float, error: float) -> bool:
+    """Return whether an estimate's error is at most a tenth of it."""
+    return error <= SETTLED * abs(value)
+
+
+def objections(row: Mapping[str, Any]) -> list[str]:
+    """Return what makes the numbers of a row doubtful as a whole, beyond their stated errors."""
+    found = []
+    if not row["asymmetry"] <= MOST_ASYMMETRY:
+        found.append(
+            f"the Hessian is not symmetric: |H - H'| / |H| = {row['asymmetry']:.1g}, not some 1e-6 as rounding"
+        )
+    if not row["orthogonality_loss"] <= MOST_ORTHOGONALITY_LOSS:
+        loss = row["orthogonality_loss"]
+        found.append(f"Lanczos lost orthogonality: |Q'Q - I| = {loss:.1g}; eigenvalues may come several times")
+    return found
 
 
 def _mean_of(forms: Tensor) -> TraceEstimate:

@@ -201,6 +201,22 @@ class TaskGGN(TaskCurvature):
         return torch.stack(products, dim=1)
 
 
+def asymmetry(vectors: Tensor, products: Tensor) -> Tensor:
+    """Return estimates of |H - H'| / |H| (Frobenius norms) of matrices H from their products with the same vectors.
+
+    For independent vectors u, v of signs u' H v - v' H u has the variance |H - H'|^2, and H v the mean square |H|^2:
+    the estimate is the root of the mean over pairs over that of the vectors. Rounding in float32 gives some 1e-6.
+
+    Args:
+        vectors: of independent signs, columns [p, k], at least 2.
+        products: of each matrix with them [matrices, p, k].
+    """
+    forms = torch.einsum("pi,mpj->mij", vectors, products)
+    k = vectors.shape[1]
+    squares = (forms - forms.mT).square().sum((1, 2)) / (k * (k - 1))
+    return (squares / torch.linalg.vector_norm(products, dim=1).square().mean(1)).sqrt()
+
+
 def derivative(output: Tensor, parameters: Sequence[Tensor], weights: Tensor | None = None, **graph: bool) -> Tensor:
     """Return the derivative [p] of `output` (of its sum with `weights`, if it is no scalar)."""
     # materialize_grads gives zeros, not None, for parameters that the output does not depend on.

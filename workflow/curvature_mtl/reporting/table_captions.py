@@ -23,7 +23,9 @@ CAPTIONS = {
         "with what its weighting does besides; curvature products; models and parameters to deploy"
     ),
     "training_curves": "Loss, validation error and weight of every task and epoch of every network",
-    "curvature": "Hessian of each task's mean squared error in the trunk",
+    "curvature": (
+        "Hessian of each task's mean squared error in the trunk; trace_settled: standard error at most a tenth of it"
+    ),
     "curvature_quantities": (
         "More on each task's curvature: traces of blocks, Gauss-Newton trace, gradient noise, Frobenius norm, "
         "effective rank, shares of negative curvature, with errors"
@@ -34,7 +36,10 @@ CAPTIONS = {
         "negative is a gain"
     ),
     "pair_correlation": "Rank correlation over pairs of tasks of their conflict and of what they do to each other",
-    "extremal_eigenvalues": "Extremal Ritz values with their residual norms",
+    "extremal_eigenvalues": (
+        "Extremal Ritz values with their residual norms; settled: residual at most a tenth of the value; asymmetry of "
+        "the Hessian's products, and loss of orthogonality of the Lanczos bases"
+    ),
     "outliers": "From both ends of each spectrum inwards: Ritz values that stand apart, and the first that does not",
     "ritz_values": "Every Ritz value with its weight and residual, by probe",
     "curvature_vs_transfer": "Curvature of each task and its change of MAE under MTL, means over seeds",
