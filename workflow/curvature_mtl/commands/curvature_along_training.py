@@ -1,10 +1,15 @@
-"""Measure each task's curvature along the training of every method: at initialisation, at each snapshot, at the end."""
+"""Measure each task's curvature along the training of every method: at initialisation, at each snapshot, at the end.
+
+Finished models survive a kill.
+"""
 
 import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +22,8 @@ from curvature_mtl.curvature.measure import subset_of
 from curvature_mtl.curvature.settings import AlongTrainingSettings
 from curvature_mtl.curvature.task_groups import same_labels
 from curvature_mtl.files import write_table
+from curvature_mtl.fingerprint import fingerprint
+from curvature_mtl.finished_parts import FinishedParts
 from curvature_mtl.graphs.batches import GraphTensors
 from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.models.network import NetworkSettings, build_network
@@ -30,22 +37,22 @@ def main(arguments: argparse.Namespace) -> None:
     store = GraphStore.load(arguments.graphs)
     train = np.flatnonzero(pd.read_parquet(arguments.subsets)["subset"] == "train")
     settings = AlongTrainingSettings(**arguments.settings)
-    # Methods that share a network for the same tasks start from the same weights: these are measured once.
-    at_start: dict[tuple[str, ...], pd.DataFrame] = {}
+    made_from = fingerprint(
+        "curvature_mtl.commands.curvature_along_training",
+        files=[arguments.graphs, arguments.subsets, *arguments.models, *arguments.snapshots],
+        settings=[arguments.network, arguments.settings, arguments.seed],
+    )
+    finished = FinishedParts.beside(arguments.output, made_from)
     tables = []
     for method, point in tqdm(list(all_points(arguments, store, train)), unit="model", disable=None):
-        tasks = tuple(point.model.tasks)
-        if point.epoch == 0 and tasks in at_start:
-            found = at_start[tasks]
-        else:
-            found = measured(point.model, store, train, settings, arguments.seed)
-        if point.epoch == 0:
-            at_start[tasks] = found
+        make = partial(measured, point.model, store, train, settings, arguments.seed)
+        found = pd.DataFrame(finished.get(point.key(method), make))
         tables.append(found.assign(model=method, epoch=point.epoch, is_solution=point.is_solution))
     table = pd.concat(tables, ignore_index=True)
     # A branch that stayed where it began, and a snapshot of that epoch: the solution comes last, and is kept.
     table = table.drop_duplicates(["model", "task", "epoch", "quantity"], keep="last", ignore_index=True)
     write_table(arguments.output, _run.identified(table, arguments)[[*TASK_KEYS, *ALONG_TRAINING_COLUMNS]])
+    finished.remove()
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,11 @@ class Point:
     model: TrainedModel
     epoch: int
     is_solution: bool
+
+    def key(self, method: str) -> list[Any]:
+        """Return what tells its network apart; before training, methods with the same tasks have the same."""
+        network = [method, self.model.name, self.model.epoch] if self.epoch else []
+        return [network, self.model.tasks]
 
 
 def all_points(arguments: argparse.Namespace, store: GraphStore, train: np.ndarray) -> Iterator[tuple[str, Point]]:
@@ -114,8 +126,8 @@ def targets_of(tasks: list[str], store: GraphStore) -> np.ndarray:
 
 def measured(
     model: TrainedModel, store: GraphStore, train: np.ndarray, settings: AlongTrainingSettings, seed: int
-) -> pd.DataFrame:
-    """Return what is measured of all tasks of a model, each on a fixed subset of its labelled training graphs."""
+) -> dict[Any, Any]:
+    """Return the columns of what is measured of a model's tasks, on fixed subsets of their labelled training graphs."""
     targets = targets_of(model.tasks, store)
     graphs = GraphTensors(store, model.standardiser.forward(targets))
     tables = []
@@ -123,7 +135,7 @@ def measured(
         subset = subset_of(train, labelled, settings.graphs, seed)
         tables.append(measure_shortly(model.network, graphs, subset, columns, settings, seed))
     found = pd.concat(tables, ignore_index=True)
-    return found.assign(task=[model.tasks[column] for column in found["column"]])
+    return found.assign(task=[model.tasks[column] for column in found["column"]]).to_dict("list")
 
 
 if __name__ == "__main__":
