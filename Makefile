@@ -33,6 +33,8 @@ help:
 env: $(READY)
 
 $(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) > /dev/null || { \
+	  echo "$(PYTHON) is not there: install Python 3.11, or say where it is by PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Making .venv with $(PYTHON) from requirements.lock (a minute or two) ..."
 	@$(PYTHON) -m venv --clear .venv
 	@grep -v '^torch==' requirements.lock > .venv/without-torch.txt

@@ -11,7 +11,7 @@ The path of the data: download or sample -> graphs -> split -> train -> evaluate
 """
 
 # A config file given on the command line replaces the default one; it is never merged into it.
-if "run" not in config:
+if not workflow.overwrite_configfiles:
 
     configfile: "config/config.yaml"
 

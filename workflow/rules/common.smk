@@ -17,6 +17,7 @@ if not CHECKOUT.is_dir():
     raise WorkflowError(f"{CHECKOUT} is no folder: clone the repository, and give the path of its Snakefile")
 sys.path.insert(0, PACKAGE_ROOT)
 
+from curvature_mtl.command_line_config import with_numbers
 from curvature_mtl.config import complete_config
 from curvature_mtl.datasets.entry import TABLE, dataset_entry, find_table
 from curvature_mtl.datasets.registry import SOURCES, SPLIT_GROUPS, registered_downloads
@@ -30,7 +31,7 @@ from curvature_mtl.training.settings import TrainingSettings
 os.environ.update(PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.getenv('PATH')}")
 
 try:
-    config = complete_config(config)
+    config = complete_config(with_numbers(config, workflow.config_settings.config))
     ENTRIES = {name: dataset_entry(name, entry) for name, entry in config["datasets"].items()}
     TABLES_OF_USERS = {
         name: local(str(find_table(entry.table.file, config["mirror"])))
