@@ -51,6 +51,28 @@ def test_energy_and_force_are_those_of_the_positions_that_are_returned() -> None
     assert angle == pytest.approx(104.5, abs=4)
 
 
+AMMONIA = np.array([7, 1, 1, 1])
+PLANAR = np.array([[0.0, 0, 0], *([np.cos(a), np.sin(a), 0] for a in 2 * np.pi * np.arange(3) / 3)])
+NH_BONDS = np.array([[0, 0, 0], [1, 2, 3]])
+
+
+def test_planar_ammonia_is_left_for_the_pyramid() -> None:
+    """Forces of a planar molecule lie in its plane: downhill from there is a saddle point."""
+    found = relax(AMMONIA, PLANAR, NH_BONDS)
+    first, second, third = found.positions[1:] - found.positions[0]
+    assert abs(np.dot(first, np.cross(second, third))) > 0.5
+    saddle = module._descend(AMMONIA, PLANAR)
+    assert abs(saddle.positions[:, 2]).max() < 1e-3
+    assert saddle.max_force <= MAX_FORCE
+    assert found.energy < saddle.energy - 0.1
+
+
+def test_a_saddle_point_is_no_equilibrium(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_SADDLES", 1)
+    with pytest.raises(Unlabelled, match=r"^relaxed to 1 saddle points and no minimum$"):
+        relax(AMMONIA, PLANAR, NH_BONDS)
+
+
 def test_a_relaxation_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_STEPS", 2)
     with pytest.raises(Unlabelled, match=r"^not relaxed to 0.002 eV/angstrom after 2 steps$"):
