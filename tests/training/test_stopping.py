@@ -1,11 +1,8 @@
 """A training that is killed, or told to stop, ends in the same bits after any number of times."""
 
-import multiprocessing
-import os
 import random
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +13,7 @@ import torch
 
 from curvature_mtl.graphs.batches import GraphTensors
 from curvature_mtl.graphs.store import GraphStore
-from curvature_mtl.interruption import Stopped, stop_on_signals
+from curvature_mtl.interruption import Stopped
 from curvature_mtl.models.network import NetworkSettings
 from curvature_mtl.training.checkpoint import Checkpoint
 from curvature_mtl.training.methods import complete_method
@@ -24,6 +21,7 @@ from curvature_mtl.training.settings import TrainingSettings
 from curvature_mtl.training.suite import Suite
 from curvature_mtl.training.trained import TrainedMethod
 from curvature_mtl.training.weighting import measured
+from moments import Outcome, Watched, run_in_child
 from small_graphs import random_graph
 
 EPOCHS, STEPS = 3, 4
@@ -37,36 +35,12 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass
-class Moments:
-    """Sends this process a signal at a moment of its training: between two steps, or in the midst of one or of a file.
-
-    Attributes:
-        fatal: number of that moment; none is if it is negative.
-        number: of the signal.
-    """
-
-    fatal: int
-    number: signal.Signals
-    seen: int = 0
-    steps: int = 0
-
-    def watch(self) -> None:
-        """Count from now on; for a process of its own, as it changes classes for good."""
-        GraphTensors.batch = self._counted(GraphTensors.batch)  # type: ignore[method-assign]
-        torch.optim.AdamW.step = self._counted(torch.optim.AdamW.step, is_step=True)  # type: ignore[method-assign]
-        Checkpoint.save = self._counted(Checkpoint.save)  # type: ignore[method-assign]
-
-    def _counted(self, do: Callable[..., Any], is_step: bool = False) -> Callable[..., Any]:
-        def counted(*arguments: Any, **named: Any) -> Any:
-            done = do(*arguments, **named) if is_step else None  # the weights have moved, the rate has not
-            if self.seen == self.fatal:
-                os.kill(os.getpid(), self.number)
-            self.seen += 1
-            self.steps += is_step
-            return done if is_step else do(*arguments, **named)
-
-        return counted
+# A moment between two steps or in a validation, one with weights that have moved but not the rate, and the writing.
+WATCHED = [
+    Watched(GraphTensors, "batch"),
+    Watched(torch.optim.AdamW, "step", at_end=True),
+    Watched(Checkpoint, "save"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -85,25 +59,9 @@ def suite_of(store: GraphStore, method: str, checkpoints: Path) -> Suite:
     return Suite(store, subset, method, settings, tasks, NetworkSettings(6, 1, 6), every, 0, checkpoints, "this")
 
 
-def train_in_child(suite: Suite, fatal: int = -1, number: signal.Signals = signal.SIGKILL) -> tuple[int, int, int]:
-    """Train in a child process; return its exit code, and how many moments and optimiser steps it has seen."""
-    context = multiprocessing.get_context("fork")
-    counts = context.Array("i", [0, 0], lock=False)
-
-    def child() -> None:
-        moments = Moments(fatal, number)
-        moments.watch()
-        stop_on_signals()
-        try:
-            suite.train()
-        finally:
-            counts[:] = [moments.seen, moments.steps]  # not reached if killed
-
-    process = context.Process(target=child)
-    process.start()
-    process.join()
-    assert process.exitcode is not None
-    return process.exitcode, *counts
+def train_in_child(suite: Suite, fatal: int = -1, number: signal.Signals = signal.SIGKILL) -> Outcome:
+    """Train in a child process, which gets the signal at the moment with the number `fatal`, if any."""
+    return run_in_child(suite.train, WATCHED, fatal, number)
 
 
 def assert_same(one: TrainedMethod, two: TrainedMethod) -> None:
@@ -121,34 +79,34 @@ def test_killed_or_stopped_at_random_moments_it_ends_in_the_same_bits(
 ) -> None:
     undisturbed = suite_of(store, method, tmp_path / "undisturbed")
     expected = undisturbed.train()
-    _, moments, _ = train_in_child(replace(undisturbed, checkpoints=tmp_path / "counted"))
+    moments = train_in_child(replace(undisturbed, checkpoints=tmp_path / "counted")).moments
     drawn = random.Random(method)
     for attempt, number in enumerate([signal.SIGTERM, signal.SIGKILL]):
         suite = replace(undisturbed, checkpoints=tmp_path / str(attempt))
         for _ in range(2):
-            code, *_ = train_in_child(suite, drawn.randrange(moments // 2), number)
-            assert code == {signal.SIGTERM: 128 + number, signal.SIGKILL: -number}[number]
+            killed = train_in_child(suite, drawn.randrange(moments // 2), number)
+            assert killed.exit_code == {signal.SIGTERM: 128 + number, signal.SIGKILL: -number}[number]
         assert_same(suite.train(), expected)
 
 
 def test_told_to_stop_at_any_moment_no_step_is_made_twice(store: GraphStore, tmp_path: Path) -> None:
     expected = suite_of(store, "pcgrad", tmp_path / "undisturbed").train()
-    _, moments, steps = train_in_child(suite_of(store, "pcgrad", tmp_path / "counted"))
-    assert steps == EPOCHS * STEPS
-    for fatal in range(0, moments, 5):
+    undisturbed = train_in_child(suite_of(store, "pcgrad", tmp_path / "counted"))
+    assert undisturbed.seen["step"] == EPOCHS * STEPS
+    for fatal in range(0, undisturbed.moments, 5):
         suite = suite_of(store, "pcgrad", tmp_path / str(fatal))
-        code, _, before = train_in_child(suite, fatal, signal.SIGTERM)
-        assert code == 128 + signal.SIGTERM
-        code, _, after = train_in_child(suite)
-        assert (code, before + after) == (0, steps)
+        stopped = train_in_child(suite, fatal, signal.SIGTERM)
+        assert stopped.exit_code == 128 + signal.SIGTERM
+        resumed = train_in_child(suite)
+        assert stopped.seen["step"] + resumed.seen["step"] == EPOCHS * STEPS
         assert_same(suite.train(), expected)
 
 
 def test_a_signal_in_the_last_file_loses_nothing(store: GraphStore, tmp_path: Path) -> None:
     suite = suite_of(store, "equal", tmp_path)
-    _, moments, _ = train_in_child(suite_of(store, "equal", tmp_path / "undisturbed"))
-    assert train_in_child(suite, moments - 1, signal.SIGTERM)[0] == 128 + signal.SIGTERM
-    assert train_in_child(suite)[2] == 0
+    undisturbed = train_in_child(suite_of(store, "equal", tmp_path / "undisturbed"))
+    assert train_in_child(suite, undisturbed.moments - 1, signal.SIGTERM).exit_code == 128 + signal.SIGTERM
+    assert train_in_child(suite).seen["step"] == 0
 
 
 def test_an_interrupted_refresh_of_the_weights_is_done_again(
