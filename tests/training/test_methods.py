@@ -158,3 +158,12 @@ def test_methods_for_pairs_are_those_that_share_nothing_and_have_two_tasks_a_net
     }
     methods = complete_methods(given, TrainingSettings(), [0])
     assert designed_pairs(methods) == {"pairs": [["a", "b"], ["c", "d"]]}
+
+
+def test_curvature_is_measured_for_methods_with_one_network_a_task() -> None:
+    methods = {"both": {"weighting": "equal", "members": 2}, "equal": {}}
+    assert complete_config(config(methods))["curvature_methods"] == ["equal"]
+    with pytest.raises(UserError, match=r"curvature_methods: both has several members.*allowed: equal"):
+        complete_config(config(methods) | {"curvature_methods": ["both"]})
+    with pytest.raises(UserError, match="methods: all have several members"):
+        complete_config(config({"both": {"weighting": "equal", "members": 2}}))

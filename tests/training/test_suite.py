@@ -242,3 +242,27 @@ def test_other_branches_go_on_from_the_same_shared_network(suite: Suite, monkeyp
     monkeypatch.setattr(Checkpoint, "save", lambda *arguments: saved.append(arguments))
     suite_of(suite, "by_task", **BY_TASK, branch_epochs=3).train()
     assert len(saved) == 6, "three epochs of each branch, none of the shared network"
+
+
+def test_members_differ_and_the_first_is_the_method_without_others(suite: Suite, tmp_path: Path) -> None:
+    alone = suite_of(suite, "equal", branches="task", branch_epochs=1).train()
+    two = suite_of(replace(suite, checkpoints=tmp_path / "other"), "equal", branches="task", branch_epochs=1, members=2)
+    ensemble = two.train()
+    assert [model.name for model in ensemble.models] == ["a", "b", "a.2", "b.2"]
+    assert ensemble.history["model"].unique().tolist() == ["equal", "a", "b", "equal.2", "a.2", "b.2"]
+    first, second = predictions(suite, ensemble.models)[:2], predictions(suite, ensemble.models)[2:]
+    for one, same, other in zip(predictions(suite, alone.models), first, second, strict=True):
+        assert torch.equal(one, same)
+        assert not torch.allclose(one, other)
+    assert ensemble.summary()["passes"] == pytest.approx(2 * alone.summary()["passes"])
+    assert ensemble.summary()["models"] == 2 * alone.summary()["models"]
+    assert ensemble.summary()["parameters"] == 2 * alone.summary()["parameters"]
+
+
+def test_the_first_member_is_trained_once_with_the_method_alone(suite: Suite) -> None:
+    suite_of(suite, "equal").train()
+    before = {file: file.stat().st_mtime_ns for file in suite.checkpoints.iterdir()}
+    suite_of(suite, "equal", members=2).train()
+    after = {file: file.stat().st_mtime_ns for file in suite.checkpoints.iterdir()}
+    assert len(after) == 2
+    assert before.items() <= after.items()

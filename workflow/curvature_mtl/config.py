@@ -41,7 +41,8 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     training, seeds = TrainingSettings(**completed["training"]), completed["seeds"]
     completed["methods"] = complete_methods(completed["methods"], training, seeds)
     names = list(completed["methods"])
-    for key, default in (("curvature_methods", names[:1]), ("learning_rate_search", names)):
+    single = _single_methods(completed["methods"])
+    for key, default in (("curvature_methods", single[:1]), ("learning_rate_search", names)):
         for method in completed.setdefault(key, default):
             check_name(f"config: {key}", method, names)
     _check_comparisons(
@@ -50,11 +51,35 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     completed["datasets"] = {
         name: _complete_dataset(name, entry, schema["$defs"]["dataset"]) for name, entry in config["datasets"].items()
     }
+    _check_members(completed)
     for name, method in completed["methods"].items():
         _check_branches(f"config: methods.{name}.branches", method["branches"], completed["datasets"])
     if "consistency" in completed:
         _check_study_of_consistency(completed["consistency"]["dataset"], completed["datasets"])
     return completed
+
+
+def _single_methods(methods: dict[str, Any]) -> list[str]:
+    """Return the methods whose curvature can be measured: those with one network for each task.
+
+    Raises:
+        UserError: if there is none.
+    """
+    single = [name for name, method in methods.items() if method["members"] == 1]
+    if not single:
+        raise UserError("config: methods: all have several members, and curvature is measured for single ones; add one")
+    return single
+
+
+def _check_members(config: dict[str, Any]) -> None:
+    """Refuse to measure the curvature of a method with several networks for a task."""
+    single = _single_methods(config["methods"])
+    for name in config["curvature_methods"]:
+        if name not in single:
+            raise UserError(
+                f"config: curvature_methods: {name} has several members, each with its own curvature; "
+                f"allowed: {', '.join(single)}"
+            )
 
 
 def _check_comparisons(comparisons: list[dict[str, str]], seeds: dict[str, list[int]]) -> None:

@@ -60,7 +60,8 @@ BENCHMARKS = f"{RESULTS}/benchmark"
 WHOLE = "all-tasks"
 INIT = "init"
 # At whose solution the numerics are checked, and it is seen how many graphs the curvature needs.
-CONVERGENCE_METHOD = EQUAL if EQUAL in config["methods"] else next(iter(config["methods"]))
+SINGLE_METHODS = [name for name, method in config["methods"].items() if method["members"] == 1]
+CONVERGENCE_METHOD = EQUAL if EQUAL in SINGLE_METHODS else SINGLE_METHODS[0]
 # The study of physical consistency, if the run has one.
 STUDY = config.get("consistency")
 STUDY_FOLDER = f"{RESULTS}/{STUDY['dataset']}/consistency" if STUDY else ""

@@ -1,6 +1,7 @@
 """Predict the validation and test graphs by the networks of every method, in the tasks' own units."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +26,24 @@ def main(arguments: argparse.Namespace) -> None:
     tables = []
     for file in arguments.models:
         method, models = load_models(file)
-        tables += [predictions(model, store, graphs, split, held_out).assign(method=method) for model in models]
+        tables.append(predictions(models, store, graphs, split, held_out).assign(method=method))
     write_table(arguments.output, _run.identified(pd.concat(tables, ignore_index=True), arguments))
 
 
 def predictions(
-    model: TrainedModel, store: GraphStore, graphs: GraphTensors, split: pd.DataFrame, held_out: np.ndarray
+    models: Sequence[TrainedModel], store: GraphStore, graphs: GraphTensors, split: pd.DataFrame, held_out: np.ndarray
 ) -> pd.DataFrame:
-    """Return predictions of one model's tasks for the graphs numbered `held_out`."""
-    predicted = model.standardiser.inverse(predict(model.network, graphs, torch.from_numpy(held_out)).double().numpy())
+    """Return predictions of one method for the graphs numbered `held_out`: the mean over its models of each task."""
+    of_models: dict[str, list[np.ndarray]] = {}
+    for model in models:
+        standardised = predict(model.network, graphs, torch.from_numpy(held_out)).double().numpy()
+        for task, predicted in zip(model.tasks, model.standardiser.inverse(standardised).T, strict=True):
+            of_models.setdefault(task, []).append(predicted)
     described = split.iloc[held_out][["row", "subset"]]
     tables = []
-    for column, task in enumerate(model.tasks):
+    for task, predicted in of_models.items():
         targets = store.targets[held_out, store.tasks.index(task)]
-        tables.append(described.assign(task=task, target=targets, prediction=predicted[:, column]))
+        tables.append(described.assign(task=task, target=targets, prediction=np.mean(predicted, axis=0)))
     return pd.concat(tables, ignore_index=True)
 
 

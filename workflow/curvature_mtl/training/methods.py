@@ -50,6 +50,7 @@ def complete_method(name: str, given: Mapping[str, Any], training: TrainingSetti
         "branch_epochs": _branch_epochs(chosen, training),
         # Branches that share nothing are an STL suite, and train as one.
         "branch_learning_rate": training.learning_rate_stl if shares_nothing else BRANCH_LEARNING_RATE,
+        "members": 1,
     }
     settings = MethodSettings(**(defaults | chosen))
     _check(f"config: methods.{name}", settings)

@@ -44,6 +44,8 @@ class MethodSettings:
         groups: number of branches by overlap; 0 for one for each three tasks, but at least 2.
         branch_epochs: of each branch.
         branch_learning_rate: peak rate of each branch.
+        members: how often all of it is trained, each time from other random weights and in another order of the graphs;
+            the predictions are averaged (Lakshminarayanan, Pritzel and Blundell, NeurIPS 2017).
     """
 
     weighting: str
@@ -54,3 +56,4 @@ class MethodSettings:
     groups: int
     branch_epochs: int
     branch_learning_rate: float
+    members: int

@@ -21,11 +21,14 @@ from curvature_mtl.training.methods import BY_OVERLAP, branch_tasks
 from curvature_mtl.training.model_files import TrainedModel
 from curvature_mtl.training.settings import FitSettings, MethodSettings
 from curvature_mtl.training.standardise import Standardiser
-from curvature_mtl.training.trained import TrainedMethod, TrainedNetwork
+from curvature_mtl.training.trained import TrainedMethod, TrainedNetwork, joined
 from curvature_mtl.training.weighting.base import Cost
 from curvature_mtl.training.weighting.build import build_weighting
 
 logger = logging.getLogger(__name__)
+# From one member's seed to the next's, beyond those of runs. The first has the run's own seed: what it trains is that
+# of the method without further members, and is trained once for both.
+MEMBER_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -54,17 +57,27 @@ class Suite:
         Raises:
             UserError: naming the task, if it has no usable training labels or its loss diverges.
         """
+        members = []
+        with tqdm(unit="epoch", disable=None) as bar:
+            for number in range(self.method.members):
+                logger.info("member %d of %d", number + 1, self.method.members)
+                member = replace(self, seed=self.seed + MEMBER_SEEDS * number)
+                members.append(member._train_member(bar))
+        return joined(members)
+
+    def _train_member(self, bar: tqdm) -> TrainedMethod:
+        """Train the method once."""
         method = self.method
-        with tqdm(total=method.epochs, unit="epoch", disable=None) as bar:
-            shared = None
-            if method.epochs:
-                shared = self._train_network(self.name, self.tasks, method.epochs, method.learning_rate, None, bar)
-            groups, grouping = self._groups(shared)
-            bar.total = method.epochs + len(groups) * method.branch_epochs
-            branches = [
-                self._train_network(name, tasks, method.branch_epochs, method.branch_learning_rate, shared, bar)
-                for name, tasks in groups.items()
-            ]
+        bar.total = bar.n + method.epochs
+        shared = None
+        if method.epochs:
+            shared = self._train_network(self.name, self.tasks, method.epochs, method.learning_rate, None, bar)
+        groups, grouping = self._groups(shared)
+        bar.total = bar.n + len(groups) * method.branch_epochs
+        branches = [
+            self._train_network(name, tasks, method.branch_epochs, method.branch_learning_rate, shared, bar)
+            for name, tasks in groups.items()
+        ]
         first = [shared] if shared else []
         return TrainedMethod([*first, *branches], branches or first, grouping, int((self.subset == "train").sum()))
 

@@ -37,6 +37,10 @@ class TrainedNetwork:
             own.data.copy_(shared.data[columns])
         return network, branch_weighting(self.weighting, columns)
 
+    def renamed(self, member: int) -> "TrainedNetwork":
+        """Return the network under the name that it has as a further member's."""
+        return replace(self, model=replace(self.model, name=f"{self.model.name}.{member}"))
+
     def history(self) -> pd.DataFrame:
         """Return epoch, learning_rate, task, train_loss, validation_mae, weight, model; losses are standardised."""
         return pd.DataFrame(self.progress.history).assign(model=self.model.name)
@@ -53,7 +57,7 @@ class TrainedNetwork:
 
 @dataclass(frozen=True)
 class TrainedMethod:
-    """All networks of one method and seed.
+    """All networks of one method and seed. Of a task with several networks that predict, the mean prediction counts.
 
     Attributes:
         trained: every network that was trained.
@@ -88,7 +92,8 @@ class TrainedMethod:
         passes: forward-backward passes of a trunk over the training graphs, summed over networks. A network that
         learns from some of the graphs alone has so much less of a pass; what a weighting does besides counts as
         the passes of the graphs it touches. products: with curvature matrices, summed over tasks. models and
-        parameters: to deploy. validation_mae: mean over tasks, of standardised targets, at the best epochs.
+        parameters: to deploy. validation_mae: mean over tasks, of standardised targets, at the best epochs; that of
+        single members, not of their averaged predictions.
         """
         sizes = [len(model.tasks) for model in self.models]
         return {
@@ -98,3 +103,14 @@ class TrainedMethod:
             "parameters": sum(p.numel() for model in self.models for p in model.network.parameters()),
             "validation_mae": float(np.average([n.progress.best_score for n in self.used], weights=sizes)),
         }
+
+
+def joined(members: Sequence[TrainedMethod]) -> TrainedMethod:
+    """Return the networks of all members as those of one method, those of the second named `{name}.2`, and so on."""
+    trained, used = [], []
+    for number, member in enumerate(members, start=1):
+        named = {id(network): network if number == 1 else network.renamed(number) for network in member.trained}
+        trained += list(named.values())
+        used += [named[id(network)] for network in member.used]
+    grouping = Cost(sum(m.grouping.graphs for m in members), sum(m.grouping.products for m in members))
+    return TrainedMethod(trained, used, grouping, members[0].n_train)
