@@ -85,8 +85,8 @@ def test_a_loss_that_is_not_finite_names_the_remedy(tmp_path):
 
 def test_the_rate_rises_for_a_tenth_and_falls_to_zero():
     rates = [rate_at(step, 100, 2.0) for step in range(100)]
-    assert max(rates) == pytest.approx(2.0) and rates.index(max(rates)) == 9
-    assert rates[-1] == pytest.approx(0)
+    assert max(rates) == pytest.approx(2.0, rel=0.06) and rates.index(max(rates)) in (9, 10)
+    assert rates[-1] == pytest.approx(0, abs=1e-3) and rate_at(0, 1, 2.0) > 0.5
 
 
 def test_batches_hold_every_molecule_once_and_like_sizes_together():

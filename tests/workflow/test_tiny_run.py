@@ -27,6 +27,12 @@ SECTIONS = {
         "curvature_along_training",
     },
     "5_training": {"method_gains", "delta_m_vs_cost", "weights_along_training", "learning_curves"},
+    "6_physical_consistency": {
+        "consistency_energies",
+        "consistency_gains",
+        "consistency_examples",
+        "consistency_curvature",
+    },
     "7_numerics": {"numerics", "probe_convergence", "subset_convergence"},
 }
 FIGURES = set.union(*SECTIONS.values())
@@ -51,6 +57,8 @@ COLUMNS = {
     "curvature_along_training": "dataset split model epoch task seed is_solution quantity value error n_graphs "
     "n_products n_probes",
     "numerics": "dataset split model epoch task seed check quantity n_probes n_graphs value",
+    "consistency": "dataset split setting seed generation metric mean min n difference_to_control ci_low ci_high",
+    "consistency_curvature": "dataset split seed setting quantity loss other_loss value error n_molecules",
     "conflict": "dataset split model epoch seed measure task_a task_b value error",
 }
 

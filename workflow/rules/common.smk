@@ -19,6 +19,7 @@ sys.path.insert(0, PACKAGE_ROOT)
 
 from curvature_mtl.command_line_config import with_numbers
 from curvature_mtl.config import complete_config
+from curvature_mtl.consistency.settings import LABELS, ConsistencySettings
 from curvature_mtl.datasets.entry import TABLE, dataset_entry, find_table
 from curvature_mtl.datasets.registry import SOURCES, SPLIT_GROUPS, registered_downloads
 from curvature_mtl.errors import UserError
@@ -65,6 +66,7 @@ CONVERGENCE_METHOD = EQUAL if EQUAL in SINGLE_METHODS else SINGLE_METHODS[0]
 # The study of physical consistency, if the run has one.
 STUDY = config.get("consistency")
 STUDY_FOLDER = f"{RESULTS}/{STUDY['dataset']}/consistency" if STUDY else ""
+STUDY_TRAINING = {key: STUDY[key] for key in ConsistencySettings.__dataclass_fields__ if key in STUDY} if STUDY else {}
 
 
 def in_checkout(path):
@@ -79,6 +81,7 @@ wildcard_constraints:
     method="|".join([STL, *config["methods"]]),
     model="|".join([INIT, STL, *config["methods"]]),
     part=r"[A-Za-z0-9_-]+",
+    labels="|".join(LABELS),
 
 
 def tasks_of(dataset):
@@ -244,6 +247,9 @@ CURVATURE_TABLES = [
 PAIRS = designed_pairs(config["methods"])
 if PAIRS:
     CURVATURE_TABLES += ["pair_transfer", "pair_correlation"]
+STUDY_SECTION = "6_physical_consistency"
+STUDY_TABLES = ["consistency", "consistency_curvature"]
+STUDY_FILES = [f"{TABLES}/consistency_energies.parquet", f"{TABLES}/consistency_examples.parquet"]
 # The paper's sections, each a notebook, with the figures that it draws and what these show.
 SECTIONS = {
     "1_data_and_graphs": {
@@ -270,12 +276,20 @@ SECTIONS = {
         "weights_along_training": "The tasks' weights along training",
         "learning_curves": "Validation error along training",
     },
+    STUDY_SECTION: {
+        "consistency_energies": "Learned energies against accurate ones",
+        "consistency_gains": "Predicted structures with and without consistency",
+        "consistency_examples": "Predicted and accurate structures of a few molecules",
+        "consistency_curvature": "Curvature of the losses that share an encoder",
+    },
     "7_numerics": {
         "numerics": "The curvature checked by independent ways",
         "probe_convergence": "Errors of traces against the number of probes",
         "subset_convergence": "How many graphs the curvature needs",
     },
 }
+if not STUDY:
+    del SECTIONS[STUDY_SECTION]
 GRAPH_TABLES = expand(f"{RESULTS}/{{dataset}}/graphs.parquet", dataset=config["datasets"])
 # What each section's notebook loads.
 SECTION_TABLES = {
@@ -302,6 +316,7 @@ SECTION_TABLES = {
         *expand(f"{TABLES}/{{name}}.csv", name=["gains", "delta_m", "comparisons", TRAINING_TABLE]),
         f"{TABLES}/training_curves.parquet",
     ],
+    STUDY_SECTION: [*expand(f"{TABLES}/{{name}}.csv", name=STUDY_TABLES), *STUDY_FILES],
     "7_numerics": expand(f"{TABLES}/{{name}}.csv", name=["numerics", "subset_convergence"]),
 }
 
@@ -319,6 +334,7 @@ def all_tables():
         *table_files([*DATA_TABLES, *ACCURACY_TABLES, TRAINING_TABLE, *CURVATURE_TABLES]),
         f"{TABLES}/training_curves.parquet",
         f"{TABLES}/ritz_values.parquet",
+        *(table_files(STUDY_TABLES) + STUDY_FILES if STUDY else []),
     ]
 
 

@@ -67,6 +67,13 @@ def least_rmsd(structures: np.ndarray, reference: np.ndarray) -> float:
     return float(np.sqrt(max(squares.min(), 0.0)))
 
 
+def superposed(structure: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Return a structure [atoms, 3] turned, reflected and moved to where it is nearest to the reference [atoms, 3]."""
+    x, y = structure - structure.mean(0), reference - reference.mean(0)
+    left, _, right = np.linalg.svd(x.T @ y)
+    return x @ left @ right + reference.mean(0)
+
+
 def equivalent_orders(numbers: np.ndarray, bonds: np.ndarray, bond_orders: np.ndarray) -> np.ndarray:
     """Return orders of the atoms under which the molecular graph stays as it is [orders, atoms], at most `MOST_ORDERS`.
 

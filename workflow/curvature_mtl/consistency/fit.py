@@ -97,7 +97,7 @@ def fit(
 
 def rate_at(step: int, total: int, highest: float) -> float:
     """Return the learning rate of a step: it rises linearly for a tenth of the steps, then falls as a cosine to 0."""
-    done = (step + 1) / total
+    done = (step + 0.5) / total
     if done < WARM_UP:
         return highest * done / WARM_UP
     return 0.5 * highest * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))

@@ -63,7 +63,7 @@ def optimality_losses(
         restraint: k in eV/angstrom^2.
     """
     chosen = torch.nonzero(levels <= MOST_NOISE_OF_OPTIMALITY).squeeze(1)
-    losses = torch.zeros_like(levels)
+    losses = _none(predicted)
     if len(chosen):
         own = graphs.select(chosen)
         structures = predicted[chosen, : own.real.shape[1]]
@@ -90,8 +90,9 @@ def score_losses(frozen: EnergySurface, graphs: MoleculeGraphs, predicted: Tenso
         predicted: D [molecules, n, 3] angstrom.
         noisy: x and s.
     """
-    chosen = torch.nonzero(noisy.levels <= LEAST).squeeze(1)
-    losses = torch.zeros_like(noisy.levels)
+    # Levels drawn in float32 may be above it in float64.
+    chosen = torch.nonzero(noisy.levels < LEAST * (1 + 1e-6)).squeeze(1)
+    losses = _none(predicted)
     if len(chosen):
         own = graphs.select(chosen)
         n = own.real.shape[1]
@@ -111,6 +112,11 @@ def cut(forces: Tensor) -> Tensor:
 def mean_over_atoms(values: Tensor, real: Tensor) -> Tensor:
     """Return the mean of values [molecules, n] over each molecule's atoms [molecules]."""
     return (values * real).sum(1) / real.sum(1)
+
+
+def _none(predicted: Tensor) -> Tensor:
+    """Return zeros [molecules] that may be differentiated in the predicted structures, as a batch without any may be."""
+    return 0 * predicted.sum((1, 2))
 
 
 def _weight(levels: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from curvature_mtl.consistency.encoder import pair_distances
 # Starting values: well depths [eV] and inverse widths [1/angstrom], so that 2 D a^2 is near a typical stiffness.
 BOND_DEPTH, BOND_SHARPNESS = 5.0, 2.0
 ANGLE_DEPTH, ANGLE_SHARPNESS = 2.0, 1.3
-RIDGE = 1e-6
+# Of sums of squared counts.
+ATOM_RIDGE, BOND_RIDGE = 1e-6, 1.0
 
 
 class References(nn.Module):
@@ -26,10 +27,14 @@ class References(nn.Module):
         self.register_buffer("energies", torch.zeros(n_elements + self.n_terms, dtype=torch.float64))
 
     def fit(self, graphs: MoleculeGraphs, energies: Tensor) -> None:
-        """Fit to energies [molecules] in eV by least squares with a small ridge."""
-        counts = self._counts(graphs)
-        squares = counts.T @ counts + RIDGE * torch.eye(counts.shape[1], dtype=torch.float64)
-        self.energies = torch.linalg.solve(squares, counts.T @ energies.double())
+        """Fit to energies [molecules] in eV: atoms by least squares, then bonds, with a ridge, to what is left.
+
+        Together they would not be determined: energy could go from atoms to bonds, and rare bonds would have any.
+        """
+        atoms, bonds = self._counts(graphs).split([self.n_elements, self.n_terms], dim=1)
+        of_atoms = _least_squares(atoms, energies.double(), ATOM_RIDGE)
+        of_bonds = _least_squares(bonds, energies.double() - atoms @ of_atoms, BOND_RIDGE)
+        self.energies = torch.cat([of_atoms, of_bonds])
 
     def forward(self, graphs: MoleculeGraphs) -> Tensor:
         """Return the energies [molecules] in eV, float64: the network's own part is small beside them."""
@@ -42,6 +47,12 @@ class References(nn.Module):
         # Pairs are there twice; terms of pairs with a common neighbour count as the bonds do.
         pairs = (graphs.terms > 0).double().view(m, -1) / 2
         return counts.scatter_add_(1, self.n_elements + graphs.terms.view(m, -1), pairs)
+
+
+def _least_squares(counts: Tensor, energies: Tensor, ridge: float) -> Tensor:
+    """Return the x [k] that makes |counts x - energies|^2 + ridge |x|^2 least."""
+    squares = counts.T @ counts + ridge * torch.eye(counts.shape[1], dtype=counts.dtype)
+    return torch.linalg.solve(squares, counts.T @ energies)
 
 
 class Morse(nn.Module):

@@ -26,8 +26,8 @@ class ConsistencySettings:
 
     width: int = 48
     layers: int = 3
-    epochs: int = 40
-    consistency_epochs: int = 10
+    epochs: int = 20
+    consistency_epochs: int = 5
     batch_size: int = 32
     learning_rate: float = 3e-3
     consistency_learning_rate: float = 1e-3

@@ -53,6 +53,14 @@ CAPTIONS = {
     "curvature_along_training": (
         "Curvature at initialisation, at some epochs of the training and at the solution of every method"
     ),
+    "consistency": (
+        "Predicted structures and energies of held-out molecules against GFN2-xTB's minima, in eV and angstrom; mean and "
+        "min over samples; the difference from the setting without consistency, with its 95 % interval from resampled "
+        "molecules"
+    ),
+    "consistency_curvature": "Curvature of energy, structure and consistency losses in the shared encoder, by setting",
+    "consistency_energies": "Learned and accurate energies of every held-out molecule",
+    "consistency_examples": "Structures of a few test molecules, to be drawn",
     "numerics": (
         "Relative errors of the curvature's numerics, by check; the largest of a few random vectors; probes: errors of "
         "traces over their size, as stated and as observed between groups of n_probes probes"
