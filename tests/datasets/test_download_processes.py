@@ -89,12 +89,12 @@ def test_a_killed_process_leaves_the_place_to_the_next(server: Server, tmp_path:
 def test_killed_at_any_piece_it_goes_on(server: Server, tmp_path: Path, seed: int) -> None:
     """Kill -9 four times, after a random piece and moment, then let it end."""
     chance = random.Random(seed)
-    content, target = chance.randbytes(chance.randrange(1000, 1_000_000)), tmp_path / "data.bin"
+    content, target = chance.randbytes(chance.randrange(100_000, 1_000_000)), tmp_path / "data.bin"
     validators = chance.choice(["ETag", "Last-Modified", "weak", ""])
     url = server.add("public", site := Site(content, ("piecemeal",), validators))
     for _ in range(4):
         kill_after_a_piece(server, start(url, content, target), chance)
-        assert not target.exists() or target.read_bytes() == content
+        assert not target.exists()
     server.after_a_piece = lambda: None
     end(start(url, content, target))
     assert target.read_bytes() == content
@@ -104,7 +104,7 @@ def test_killed_at_any_piece_it_goes_on(server: Server, tmp_path: Path, seed: in
 
 
 def kill_after_a_piece(server: Server, process: subprocess.Popen[str], chance: random.Random) -> None:
-    pieces, moment = iter(range(chance.randrange(60))), chance.random() * 0.005
+    pieces, moment = iter(range(chance.randrange(30))), chance.random() * 0.005
 
     def kill_after_some() -> None:
         if next(pieces, None) is None:
@@ -113,4 +113,4 @@ def kill_after_a_piece(server: Server, process: subprocess.Popen[str], chance: r
 
     server.after_a_piece = kill_after_some
     process.communicate(timeout=60)
-    assert process.returncode in (0, -signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL

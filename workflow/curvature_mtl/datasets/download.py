@@ -9,7 +9,8 @@ from urllib.parse import unquote
 
 from filelock import FileLock, Timeout
 
-from curvature_mtl.datasets.fetch_http import PATIENCE, Patience, Unreachable, fetch_http, is_http
+from curvature_mtl.datasets.fetch_http import PATIENCE, Patience, fetch_http, is_http
+from curvature_mtl.datasets.http_answers import Unreachable
 from curvature_mtl.datasets.part_file import Origin, PartFile
 from curvature_mtl.datasets.registered_file import difference
 from curvature_mtl.datasets.registry import Download

@@ -1,9 +1,7 @@
 """One file over HTTP to its part: resumed, retried, bounded. What has come is for the caller to verify."""
 
 import http
-import http.client
 import logging
-import re
 import ssl
 import time
 from collections.abc import Generator
@@ -12,11 +10,21 @@ from typing import Any
 from urllib.parse import urljoin
 
 import requests
-from requests import exceptions as wrong
+from requests import exceptions
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError, ReadTimeoutError
 from urllib3.util.retry import Retry
 
+from curvature_mtl.datasets.http_answers import (
+    Passing,
+    Unreachable,
+    are_two_versions,
+    check_status,
+    content_range,
+    innermost,
+    validator,
+    words,
+)
 from curvature_mtl.datasets.part_file import Origin, PartFile
 from curvature_mtl.redact import redacted
 
@@ -24,9 +32,7 @@ logger = logging.getLogger(__name__)
 CHUNK = 1 << 16  # bytes
 LARGEST_UNREGISTERED = 1 << 30  # bytes; the only such file has 20 MB
 MOST_REDIRECTS = 10
-LONGEST_CAUSE = 300  # characters
 SCHEMES = ("http://", "https://")
-CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,18})-\d+|\*)/(\d{1,18}|\*)")
 
 
 @dataclass(frozen=True)
@@ -57,31 +63,11 @@ class Patience:
 PATIENCE = Patience()
 
 
-class Failure(Exception):
-    """What went wrong in one line: a server's own words may be anything."""
-
-    def __init__(self, cause: str):
-        line = " ".join(cause.split())
-        super().__init__("".join(sign if sign.isprintable() else "?" for sign in line)[:LONGEST_CAUSE])
-
-
-class Unreachable(Failure):
-    """An address that does not give the file."""
-
-
 class _Session(requests.Session):
     """A session that follows no redirect: requests would read its body first, and that may never end."""
 
     def resolve_redirects(self, *arguments: Any, **options: Any) -> Generator[requests.Response, None, None]:
         yield from ()
-
-
-class _Passing(Failure):
-    """A failure that may pass; `retry_after` is what the server says about when."""
-
-    def __init__(self, cause: str, retry_after: str = ""):
-        super().__init__(cause)
-        self.retry_after = retry_after
 
 
 def is_http(address: str) -> bool:
@@ -141,8 +127,8 @@ class _Transfer:
                 if self.size is None or end in ends:
                     return
                 ends.add(end)
-                failure = _Passing(f"ended after {end} of {self.size} bytes")
-            except _Passing as passing:
+                failure = Passing(f"ended after {end} of {self.size} bytes")
+            except Passing as passing:
                 failure = passing
             if self.part.size() >= mark + self.patience.gain:
                 retry, mark = self.patience.retry(), self.part.size()
@@ -161,7 +147,7 @@ class _Transfer:
             return held if origin.validator else 0
         return held if held <= self.size else 0
 
-    def _wait(self, retry: Retry, failure: _Passing) -> Retry:
+    def _wait(self, retry: Retry, failure: Passing) -> Retry:
         """Count a failure, and wait as long as the server asks, or else longer from time to time."""
         try:
             retry = retry.increment("GET", self.url, error=failure)
@@ -180,8 +166,8 @@ class _Transfer:
         headers = {"Accept-Encoding": "identity"}
         if held:
             headers["Range"] = f"bytes={held}-"
-            if validator := self._origin().validator:
-                headers["If-Range"] = validator
+            if version := self._origin().validator:
+                headers["If-Range"] = version
         with self._open(headers) as response:
             if response.status_code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 self._check_end(response, held)
@@ -199,7 +185,7 @@ class _Transfer:
             try:
                 target = self._redirect(address, response)
                 if target is None:
-                    _check_status(response)
+                    check_status(response)
                     return response
             except BaseException:
                 response.close()
@@ -212,17 +198,17 @@ class _Transfer:
         timeout = (self.patience.connect, self.patience.silence)
         try:
             return self.session.get(address, headers=headers, stream=True, timeout=timeout)
-        except wrong.SSLError as error:
-            is_refused = isinstance(_innermost(error), ssl.SSLCertVerificationError)
-            raise (Unreachable if is_refused else _Passing)(_words(error)) from error
-        except wrong.ConnectTimeout as error:
-            raise _Passing(f"no connection within {self.patience.connect:g} seconds") from error
-        except wrong.ReadTimeout as error:
-            raise _Passing(f"no answer within {self.patience.silence:g} seconds") from error
-        except wrong.ConnectionError as error:
-            raise _Passing(_words(error)) from error
-        except (wrong.RequestException, HTTPError) as error:
-            raise Unreachable(_words(error)) from error
+        except exceptions.SSLError as error:
+            is_refused = isinstance(innermost(error), ssl.SSLCertVerificationError)
+            raise (Unreachable if is_refused else Passing)(words(error)) from error
+        except exceptions.ConnectTimeout as error:
+            raise Passing(f"no connection within {self.patience.connect:g} seconds") from error
+        except exceptions.ReadTimeout as error:
+            raise Passing(f"no answer within {self.patience.silence:g} seconds") from error
+        except exceptions.ConnectionError as error:
+            raise Passing(words(error)) from error
+        except (exceptions.RequestException, HTTPError) as error:
+            raise Unreachable(words(error)) from error
 
     def _redirect(self, address: str, response: requests.Response) -> str | None:
         """Return where an answer leads to, if it leads on, and may lead there."""
@@ -238,21 +224,21 @@ class _Transfer:
 
     def _check_end(self, response: requests.Response, held: int) -> None:
         """Begin again after a 416, unless the server says that the file ends where the part does."""
-        total = _content_range(response)[1]
+        total = content_range(response)[1]
         if not held or total != held:
             self.part.discard()
-            raise _Passing("has no such range of bytes; begun again")
+            raise Passing("has no such range of bytes; begun again")
 
     def _start(self, response: requests.Response, held: int) -> int:
         """Return where the bytes of an answer belong: after those there are, or at the beginning of a new part."""
         if response.status_code == http.HTTPStatus.PARTIAL_CONTENT:
-            known, sent = self._origin().validator, _validator(response)
-            if held and _content_range(response)[0] == held and (not known or not sent or known == sent):
+            is_other = are_two_versions(self._origin().validator, validator(response))
+            if held and content_range(response)[0] == held and not is_other:
                 self.is_joined = True
                 return held
             self.part.discard()
-            raise _Passing("sent another part than the one asked for; begun again")
-        self.part.begin(Origin(redacted(self.url), _validator(response)))
+            raise Passing("sent another part than the one asked for; begun again")
+        self.part.begin(Origin(redacted(self.url), validator(response)))
         return 0
 
     def _save(self, response: requests.Response, at: int) -> None:
@@ -269,7 +255,7 @@ class _Transfer:
                 self.bar.update(at - self.bar.n)
                 if time.monotonic() - since > self.patience.silence:
                     if at - before < self.patience.gain:
-                        raise _Passing(f"{at - before} bytes in {self.patience.silence:g} seconds")
+                        raise Passing(f"{at - before} bytes in {self.patience.silence:g} seconds")
                     since, before = time.monotonic(), at
         if self.size is None:
             self.part.discard()
@@ -280,32 +266,9 @@ class _Transfer:
         try:
             return response.raw.read1(amount, decode_content=False)
         except ReadTimeoutError as error:
-            raise _Passing(f"no byte within {self.patience.silence:g} seconds") from error
+            raise Passing(f"no byte within {self.patience.silence:g} seconds") from error
         except HTTPError as error:
-            raise _Passing(_words(error)) from error
-
-
-def _check_status(response: requests.Response) -> None:
-    code = response.status_code
-    if code in (200, 206, 416):
-        return
-    cause = f"{code} {http.client.responses.get(code, '')}".strip()
-    if code in (408, 429) or code >= 500:
-        raise _Passing(cause, response.headers.get("Retry-After", ""))
-    raise Unreachable(cause)
-
-
-def _validator(response: requests.Response) -> str:
-    """Return the strong ETag, else Last-Modified: what If-Range takes."""
-    etag = response.headers.get("ETag", "")
-    return etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
-
-
-def _content_range(response: requests.Response) -> tuple[int | None, int | None]:
-    """Return the first byte and the length of the file as the answer's Content-Range says."""
-    found = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    first, total = found.groups() if found else (None, None)
-    return (int(first) if first else None), (int(total) if total and total != "*" else None)
+            raise Passing(words(error)) from error
 
 
 def _asked_for(retry: Retry, retry_after: str) -> float:
@@ -314,18 +277,3 @@ def _asked_for(retry: Retry, retry_after: str) -> float:
         return retry.parse_retry_after(retry_after) if retry_after else 0
     except (InvalidHeader, ValueError, OverflowError):
         return 0
-
-
-def _words(error: Exception) -> str:
-    """Return what the cause of an error says."""
-    cause = _innermost(error)
-    if isinstance(cause, http.client.IncompleteRead):
-        return "the connection ended early"
-    return str(cause) or type(cause).__name__
-
-
-def _innermost(error: Exception) -> Exception:
-    """Return the cause of an error: requests and urllib3 keep it as `reason`, or as the last argument."""
-    kept = [getattr(error, "reason", None), *reversed(error.args)]
-    cause = next((each for each in kept if isinstance(each, Exception)), None)
-    return _innermost(cause) if cause else error
