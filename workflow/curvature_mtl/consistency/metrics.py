@@ -94,6 +94,7 @@ def structure_errors(held_out: HeldOut, structures: Tensor, processes: Executor)
     Returns:
         one row a molecule: molecule (number in the subset), rmsd, rmsd_heavy [angstrom], is_mirrored, energy_gap: the
         true energy above that of the equilibrium structure [eV], NaN where the self-consistent field does not converge.
+        All are NaN where the structure has no finite place.
     """
     pairs = [
         (held_out.store.molecule(i), structures[i].double().numpy()[: int(held_out.graphs.n_atoms[i])])
@@ -105,6 +106,8 @@ def structure_errors(held_out: HeldOut, structures: Tensor, processes: Executor)
 
 def _structure_error(pair: tuple[MoleculeStructures, np.ndarray]) -> dict[str, float]:
     molecule, structure = pair
+    if not np.isfinite(structure).all():
+        return dict.fromkeys(["rmsd", "rmsd_heavy", "is_mirrored", "energy_gap"], np.nan)
     orders = equivalent_orders(molecule.numbers, molecule.bonds, molecule.bond_orders)
     found = deviation(structure, molecule.equilibrium_positions, molecule.numbers, orders)
     try:

@@ -15,6 +15,8 @@ from curvature_mtl.tensor_files import read_tensors, write_tensors
 FORM = "curvature-mtl-consistency-models/1"
 # Standard deviation of a coordinate of a small molecule about its centre, which scales the decoder's input and output.
 SPREAD = 1.5  # angstrom
+# The decoder's vectors, of length 1.7 or so, cannot grow beyond this: DDIM would run away with one that does.
+LONGEST_VECTOR = 10.0
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class ConsistencyModel(nn.Module):
         seen = centred(positions, graphs.real)
         atoms = self.encoder(graphs, seen * (SPREAD / total.sqrt()), noise)
         vectors = (self.decoder(atoms.scalars)[..., None] * atoms.vectors).mean(0)
+        vectors = vectors * (1 + vectors.square().sum(-1, keepdim=True) / LONGEST_VECTOR**2).rsqrt()
         denoised = seen * (SPREAD**2 / total) + vectors * (SPREAD * level / total.sqrt())
         return centred(denoised, graphs.real)
 
