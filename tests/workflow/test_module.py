@@ -5,6 +5,7 @@ import shutil
 import pytest
 import yaml
 
+from documented import blocks
 from workflow.project import ROOT, TINY, Project
 
 pytestmark = pytest.mark.slow
@@ -21,17 +22,8 @@ rule mine:
         "cp {input} {output}"
 
 
-module curvature:
-    snakefile:
-        "curvature-mtl/Snakefile"
-    config:
-        config["curvature"]
-    prefix:
-        "study"
-
-
-use rule * from curvature as curvature_*
 """
+[AS_IN_THE_README] = blocks(ROOT / "README.md", "snakemake")
 
 
 @pytest.fixture
@@ -46,7 +38,7 @@ def other(tmp_path):
     del tiny["consistency"]
     study = tiny | {"datasets": {"molecules": {"source": "table", "table": table}}}
     (folder / "study.yaml").write_text(yaml.safe_dump({"curvature": study}))
-    (folder / "Snakefile").write_text(OTHER)
+    (folder / "Snakefile").write_text(OTHER + AS_IN_THE_README)
     return Project(folder)
 
 
