@@ -1,10 +1,11 @@
-"""Work in a child process that gets a signal at a chosen moment of it."""
+"""Work in a child process that gets a signal at a chosen moment of it; what has become of other processes."""
 
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from curvature_mtl.interruption import stop_on_signals
@@ -72,3 +73,11 @@ def run_in_child(
     process.join()
     assert process.exitcode is not None
     return Outcome(process.exitcode, {function.name: counts[i] for i, function in enumerate(functions)})
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process is there and no zombie; by Linux's /proc."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False

@@ -13,6 +13,7 @@ import pytest
 from curvature_mtl.datasets.worker_processes import CHUNK, label_each, single_threaded_processes
 from curvature_mtl.errors import UserError
 from curvature_mtl.finished_parts import FinishedParts
+from moments import is_running
 
 # Twelve chunks of a tenth of a second each.
 SCRIPT = """
@@ -69,13 +70,6 @@ def start(folder: Path) -> "subprocess.Popen[str]":
 
 def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def wait_until(condition: "object", seconds: float = 20) -> None:

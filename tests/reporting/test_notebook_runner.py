@@ -1,5 +1,10 @@
 """Notebooks: parameters that fit, equal bytes for equal runs, and errors with the cell they come from."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from curvature_mtl.errors import UserError
 from curvature_mtl.reporting.notebook_runner import run_notebook
+from moments import is_running
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +75,39 @@ def test_parameters_that_do_not_fit_are_named(tmp_path: Path, parameters: dict[s
     with pytest.raises(UserError, match=said):
         notebook.run(**parameters)
     assert not notebook.trace.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_stopped_command_takes_its_kernel_along_and_leaves_no_output(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    pid, own = tmp_path / "pid", tmp_path / "own"
+    begin = f"import os, pathlib, time; pathlib.Path({str(pid)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    notebook = Notebook(tmp_path, begin)
+    files = {"notebook": notebook.path, "trace": notebook.trace, "output": notebook.output, "log": tmp_path / "log"}
+    own.mkdir()
+    running = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "curvature_mtl.commands.notebook", "--parameters", '{"x": 1, "y": "b"}'),
+            *(part for name, path in files.items() for part in (f"--{name}", str(path))),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "workflow"), "TMPDIR": str(own)},
+    )
+    while not (pid.exists() and pid.read_text()):
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.send_signal(number)
+    said = running.communicate(timeout=30)[1]
+    assert running.returncode == code
+    assert "Traceback" not in said
+    ends = time.monotonic() + 10
+    while is_running(int(pid.read_text())):
+        assert time.monotonic() < ends, "the kernel is still there"
+        time.sleep(0.05)
+    assert not notebook.output.exists()
+    if number != signal.SIGKILL:
+        assert said == f"WARNING: stopped by {number.name}; run again to go on\n"
+        assert list(own.iterdir()) == []

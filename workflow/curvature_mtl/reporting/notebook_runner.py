@@ -47,6 +47,8 @@ def run_notebook(notebook: Path, parameters: dict[str, Any], trace: Path, output
                 parameters,
                 kernel_name="python3",
                 progress_bar=False,
+                # A kernel that is asked to end in the midst of a cell prints a traceback.
+                shutdown_kernel="immediate",
                 kernel_manager_class=_manager_class(Path(private)),
             )
         except papermill.PapermillExecutionError as error:
