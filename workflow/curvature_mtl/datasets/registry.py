@@ -80,6 +80,7 @@ XTB_LEVELS = ("GFN1", "GFN2", "IPEA1")
 XTB_UNITS = {"gap": "eV", "homo": "eV", "dipole": "debye", "atomization": "eV"}
 QM8_LEVELS = ("CC2", "PBE0", "CAM")
 QM8_UNITS = {"E1": "hartree", "E2": "hartree", "f1": "dimensionless", "f2": "dimensionless"}
+# In another's repository at a fixed commit, for the day when the first place is gone; verified like any other.
 QM8_COPY = (
     "https://raw.githubusercontent.com/unix-follower/molecule-analysis/dc717012ea95819ce7554d662446523bdfaff743"
     "/data/qm8.csv"
