@@ -19,7 +19,7 @@ from curvature_mtl.consistency.structure_store import MoleculeStructures, Struct
 from curvature_mtl.datasets.sample_molecules import Unlabelled
 
 # Numbers of denoising passes that are tried.
-PASSES = (1, 3, 10)
+PASSES = (1, 3, 10, 30)
 # One-shot denoising is one pass.
 ONE_SHOT = "one_shot"
 RELAXED, DDIM = "relaxed", "ddim"
