@@ -37,6 +37,12 @@ def test_there_are_three_examples() -> None:
     assert len(EXAMPLES) == 3
 
 
+def test_the_formulas_of_the_method_are_those_of_the_code(capsys: pytest.CaptureFixture[str]) -> None:
+    [code] = blocks(ROOT / "docs/method.md", "python")
+    exec(compile(code, "method.md", "exec"), {"__name__": "check"})
+    assert capsys.readouterr().out.startswith("traces [")
+
+
 def test_the_notebook_of_the_library_runs_from_the_first_cell_to_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
