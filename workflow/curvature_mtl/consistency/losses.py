@@ -115,7 +115,7 @@ def mean_over_atoms(values: Tensor, real: Tensor) -> Tensor:
 
 
 def _none(predicted: Tensor) -> Tensor:
-    """Return zeros [molecules] that may be differentiated in the predicted structures, as a batch without any may be."""
+    """Return zeros [molecules] that may be differentiated in the predicted structures."""
     return 0 * predicted.sum((1, 2))
 
 
