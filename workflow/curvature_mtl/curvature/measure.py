@@ -33,9 +33,9 @@ from curvature_mtl.models.network import Network
 
 # Error, relative to the value, up to which a number is said to have settled.
 SETTLED = 0.1
-# Rounding in float32 makes Hessians asymmetric by 1e-6 to 1e-5; a wrong rule for a layer, by 1e-3 and more.
+# Rounding in float32 makes Hessians asymmetric by 1e-7 to 1e-6; a wrong rule for a layer, by 1e-3 and more.
 MOST_ASYMMETRY = 1e-4
-# The rounding error of float64 to the power 1/2; reorthogonalised bases are at 1e-14. See `Lanczos.orthogonality_loss`.
+# The root of float64's rounding error; reorthogonalised bases stay below 1e-11. See `Lanczos.orthogonality_loss`.
 MOST_ORTHOGONALITY_LOSS = 1e-8
 
 
@@ -175,7 +175,7 @@ def objections(row: Mapping[str, Any]) -> list[str]:
     found = []
     if not row["asymmetry"] <= MOST_ASYMMETRY:
         found.append(
-            f"the Hessian is not symmetric: |H - H'| / |H| = {row['asymmetry']:.1g}, not some 1e-6 as rounding"
+            f"the Hessian is not symmetric: |H - H'| / |H| = {row['asymmetry']:.1g}, not some 1e-7 as rounding"
         )
     if not row["orthogonality_loss"] <= MOST_ORTHOGONALITY_LOSS:
         loss = row["orthogonality_loss"]

@@ -205,7 +205,7 @@ def asymmetry(vectors: Tensor, products: Tensor) -> Tensor:
     """Return estimates of |H - H'| / |H| (Frobenius norms) of matrices H from their products with the same vectors.
 
     For independent vectors u, v of signs u' H v - v' H u has the variance |H - H'|^2, and H v the mean square |H|^2:
-    the estimate is the root of the mean over pairs over that of the vectors. Rounding in float32 gives some 1e-6.
+    the estimate is the root of the mean over pairs over that of the vectors. Rounding in float32 gives some 1e-7.
 
     Args:
         vectors: of independent signs, columns [p, k], at least 2.
