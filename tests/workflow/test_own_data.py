@@ -56,7 +56,7 @@ def test_a_table_of_smiles_with_two_columns_gets_accuracy_and_curvature(project)
     }
     pairs = pd.read_csv(tables / "pair_transfer.csv")
     assert set(zip(pairs["task"], pairs["partner"], strict=True)) == {("length", "carbons"), ("carbons", "length")}
-    changes = accuracy.pivot(index="task", columns="method", values="mae")
+    changes = accuracy.pivot_table(index="task", columns="method", values="mae")
     expected = 100 * (changes["pair"] / changes["stl"] - 1)
     assert pairs.set_index("task")["change_percent"].to_dict() == pytest.approx(expected.to_dict())
     assert set(pd.read_csv(tables / "pair_correlation.csv")["n_pairs"]) == {1}

@@ -63,7 +63,7 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     # It would also fill every new tensor before it is written: a check, for those who read what they did not write.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a property
 
 
 def _log_to(path: Path | None) -> None:
