@@ -42,7 +42,8 @@ def fingerprint(module: str, files: Sequence[Path], settings: Any) -> str:
 
 def _closure(module: str) -> set[str]:
     """Return the module and every module of the package that it imports, directly or not."""
-    found, waiting = set(), [module]
+    found: set[str] = set()
+    waiting = [module]
     while waiting:
         name = waiting.pop()
         if name not in found | PLUMBING:
