@@ -295,7 +295,9 @@ def test_a_table_of_bad_rows_alone_is_one_line_with_the_first_reasons(tmp_path: 
     path = write_crystals(tmp_path, [("a", "Pb Te", 1, 1, 0), ("b", "", 1, 1, 0), ("c", GOOD, "", -3, "")])
     log = tmp_path / "featurize.log"
     error = featurize(path, CRYSTALS, "--log", str(log)).error()
-    assert error.startswith("none of the 3 rows can be used (row 1: neither CIF, JSON nor POSCAR; row 2: no structure;")
+    assert error.startswith(
+        f"{path}: none of the 3 rows can be used (row 1: neither CIF, JSON nor POSCAR; row 2: no structure;"
+    )
     assert f"ERROR {error}\n" in log.read_text()
     assert "Traceback" not in log.read_text()
 

@@ -121,8 +121,8 @@ def test_the_poisson_ratio_of_a_stable_solid_is_between_its_limits(bulk: float, 
     assert 2 * shear * (1 + ratio) == pytest.approx(3 * bulk * (1 - 2 * ratio), rel=1e-6, abs=1e-6 * (bulk + shear))
 
 
-@pytest.mark.parametrize(("bulk", "shear"), [(None, 1.0), (1.0, None), (math.nan, 1.0), (1.0, -3.0), (0, 0)])
-def test_a_poisson_ratio_that_cannot_be_told_is_missing(bulk: float | None, shear: float | None) -> None:
+@pytest.mark.parametrize(("bulk", "shear"), [(math.nan, 1.0), (1.0, math.nan), (1.0, -3.0), (0, 0)])
+def test_a_poisson_ratio_that_cannot_be_told_is_missing(bulk: float, shear: float) -> None:
     assert math.isnan(poisson_ratio(bulk, shear))
 
 
@@ -183,7 +183,7 @@ def test_a_missing_moment_is_a_missing_magnetization(path: Path) -> None:
     content = as_dict(snapshot().iloc[:1])
     content["data"][0][COLUMNS.index("mu_b")] = None
     [row] = read(write(path, content))
-    assert row.cells["magnetization per atom"] is None
+    assert math.isnan(row.cells["magnetization per atom"])
 
 
 def test_a_table_without_rows_gives_none(path: Path) -> None:

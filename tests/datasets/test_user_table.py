@@ -150,7 +150,9 @@ def test_a_missing_file_is_named(tmp_path: Path, ending: str) -> None:
 @pytest.mark.parametrize("name", ["mine.parquet", "mine.xlsx", "mine.tsv"])
 def test_another_kind_of_file_is_one_line(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("smiles\tgap\nC\t1\n")
-    with pytest.raises(UserError, match=rf"^\S+{name}: neither .csv nor a readable parquet file [^\n]*$"):
+    with pytest.raises(
+        UserError, match=rf"^\S+{name}: not a readable parquet file [^\n]*; a table is either .csv or parquet$"
+    ):
         list(read_user_table(tmp_path / name, entry()))
 
 

@@ -11,8 +11,9 @@ from typing import Any
 from curvature_mtl.files import sha256_of_file
 
 PACKAGE = Path(__file__).parent
-# Errors, the writing of files, signals, and secrets: no number depends on how they go about it.
-PLUMBING = {f"curvature_mtl.{name}" for name in ("errors", "files", "interruption", "redact")}
+# Errors, files, checks of documents, signals, and secrets: no number depends on how they go about it.
+FILES = ("files", "parquet_files", "tensor_files")
+PLUMBING = {f"curvature_mtl.{name}" for name in ("errors", *FILES, "plain_data", "interruption", "redact")}
 
 
 def code_digest(module: str) -> str:

@@ -15,6 +15,7 @@ from curvature_mtl.curvature.columns import TASK_KEYS
 from curvature_mtl.curvature.task_groups import same_labels
 from curvature_mtl.files import write_table
 from curvature_mtl.graphs.batches import GraphTensors
+from curvature_mtl.graphs.splits import read_split
 from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.models.network import Network
 from curvature_mtl.training.model_files import load_models
@@ -32,7 +33,7 @@ def measure_model(
     """Measure one group of tasks with the same labelled graphs after the other, and write TASK_KEYS and `columns`."""
     _run.use_one_thread()
     store = GraphStore.load(arguments.graphs)
-    train = np.flatnonzero(pd.read_parquet(arguments.subsets)["subset"] == "train")
+    train = np.flatnonzero(read_split(arguments.subsets, len(store))["subset"] == "train")
     models = [model for file in arguments.models for model in load_models(file)[1]]
     tables = []
     with tqdm(total=sum(len(model.tasks) for model in models), unit="task", disable=None) as bar:

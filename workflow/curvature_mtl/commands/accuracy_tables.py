@@ -4,11 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from curvature_mtl.commands import _run
 from curvature_mtl.files import read_json
-from curvature_mtl.reporting.accuracy import accuracy_table, delta_m_table, transfer_table
+from curvature_mtl.reporting.accuracy import accuracy_table, delta_m_table, read_predictions, transfer_table
 from curvature_mtl.reporting.comparison import Comparison, comparison_tables
 from curvature_mtl.reporting.summary import summary_parts, summary_table
 from curvature_mtl.reporting.table_captions import CAPTIONS
@@ -19,8 +17,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Write accuracy, its summary, delta_m, transfer, gains and comparisons, each as CSV, Markdown and LaTeX."""
     summaries = [read_json(path) for path in arguments.summaries]
     units = {(s["dataset"], task["name"]): task["unit"] for s in summaries for task in s["tasks"]}
-    only_test = [("subset", "==", "test")]
-    predictions = pd.concat([pd.read_parquet(path, filters=only_test) for path in arguments.predictions])
+    predictions = read_predictions(arguments.predictions, units)
     accuracy = accuracy_table(predictions, units)
     transfer = transfer_table(accuracy)
     asked = [Comparison(**comparison) for comparison in json.loads(arguments.comparisons)]

@@ -24,6 +24,7 @@ from curvature_mtl.errors import UserError
 from curvature_mtl.files import write_table
 from curvature_mtl.fingerprint import fingerprint
 from curvature_mtl.graphs.batches import GraphTensors
+from curvature_mtl.graphs.splits import read_split
 from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.models.network import NetworkSettings, build_network
 from curvature_mtl.training.model_files import TrainedModel, load_models
@@ -41,7 +42,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Measure task by task, then write the summary, Ritz values, quantities and conflicts."""
     _run.use_one_thread()
     store = GraphStore.load(arguments.graphs)
-    train = np.flatnonzero(pd.read_parquet(arguments.subsets)["subset"] == "train")
+    train = np.flatnonzero(read_split(arguments.subsets, len(store))["subset"] == "train")
     if arguments.models:
         models = [model for file in arguments.models for model in load_models(file)[1]]
     else:

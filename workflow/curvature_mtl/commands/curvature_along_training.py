@@ -25,6 +25,7 @@ from curvature_mtl.files import write_table
 from curvature_mtl.fingerprint import fingerprint
 from curvature_mtl.finished_parts import FinishedParts
 from curvature_mtl.graphs.batches import GraphTensors
+from curvature_mtl.graphs.splits import read_split
 from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.models.network import NetworkSettings, build_network
 from curvature_mtl.training.model_files import TrainedModel, load_models
@@ -35,7 +36,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Measure one model after the other, and write one table."""
     _run.use_one_thread()
     store = GraphStore.load(arguments.graphs)
-    train = np.flatnonzero(pd.read_parquet(arguments.subsets)["subset"] == "train")
+    train = np.flatnonzero(read_split(arguments.subsets, len(store))["subset"] == "train")
     settings = AlongTrainingSettings(**arguments.settings)
     made_from = fingerprint(
         "curvature_mtl.commands.curvature_along_training",

@@ -11,6 +11,7 @@ import torch
 from curvature_mtl.commands import _run
 from curvature_mtl.files import write_table
 from curvature_mtl.graphs.batches import GraphTensors
+from curvature_mtl.graphs.splits import read_split
 from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.training.fit import predict
 from curvature_mtl.training.model_files import TrainedModel, load_models
@@ -20,7 +21,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Write one row a graph and task: dataset, split, method, seed, row, subset, task, target, prediction."""
     _run.use_one_thread()
     store = GraphStore.load(arguments.graphs)
-    split = pd.read_parquet(arguments.subsets)
+    split = read_split(arguments.subsets, len(store))
     held_out = np.flatnonzero(split["subset"] != "train")
     graphs = GraphTensors(store)
     tables = []

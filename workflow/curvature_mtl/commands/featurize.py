@@ -11,8 +11,9 @@ from curvature_mtl.commands import _run
 from curvature_mtl.datasets.entry import DatasetEntry, dataset_entry
 from curvature_mtl.datasets.raw import GRAPH, REJECT_COLUMNS
 from curvature_mtl.datasets.readers import READERS, verify_raw
+from curvature_mtl.errors import UserError
 from curvature_mtl.files import sha256_of_file, write_json, write_table
-from curvature_mtl.graphs.featurize import featurize
+from curvature_mtl.graphs.featurize import NoGraph, featurize
 from curvature_mtl.graphs.featurizers import featurizer_of
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,10 @@ def main(arguments: argparse.Namespace) -> None:
     if not arguments.unverified:
         verify_raw(arguments.raw, entry)
     rows = READERS[entry.source](arguments.raw, entry)
-    made = featurize(rows, featurizer_of(entry), entry.tasks, arguments.processes)
+    try:
+        made = featurize(rows, featurizer_of(entry), entry.tasks, arguments.processes)
+    except NoGraph as error:
+        raise UserError(f"{arguments.raw}: {error}") from error
     rejects = pd.DataFrame(sorted(made.rejects.rows), columns=REJECT_COLUMNS)
     log_rejects(arguments.raw, rejects, arguments.rejects)
     made.store.save(arguments.graphs)

@@ -5,11 +5,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
 from curvature_mtl.commands import _run
 from curvature_mtl.files import write_json, write_table
 from curvature_mtl.fingerprint import fingerprint
+from curvature_mtl.graphs.splits import read_split
 from curvature_mtl.graphs.store import GraphStore
 from curvature_mtl.models.network import NetworkSettings
 from curvature_mtl.training.model_files import save_models
@@ -23,7 +22,7 @@ def main(arguments: argparse.Namespace) -> None:
     store = GraphStore.load(arguments.graphs)
     suite = Suite(
         store=store,
-        subset=pd.read_parquet(arguments.subsets)["subset"].to_numpy(),
+        subset=read_split(arguments.subsets, len(store))["subset"].to_numpy(),
         name=arguments.method,
         method=method_of(arguments),
         tasks=arguments.tasks,

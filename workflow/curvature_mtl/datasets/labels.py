@@ -9,6 +9,7 @@ from curvature_mtl.datasets.registry import Range, Task
 TRANSFORMS: dict[str, Callable[[float], float]] = {"none": float, "log10": math.log10, "log1p": math.log1p}
 # Where a transform is defined: above this.
 DOMAINS = {"none": -math.inf, "log10": 0.0, "log1p": -1.0}
+LARGEST_NUMBER = 1e30  # no property has such a value in any unit; squares of larger ones are soon infinite
 OTHER_OF_GROUP = "another label of its group was dropped"
 
 
@@ -43,7 +44,7 @@ def read_label(cell: Cell, task: Task) -> float:
     Raises:
         Unreadable: if it is no finite number, or not a valid one.
     """
-    value = _number(cell)
+    value = read_number(cell)
     if math.isnan(value):
         return value
     low, high = task.valid
@@ -54,7 +55,12 @@ def read_label(cell: Cell, task: Task) -> float:
     return TRANSFORMS[task.transform](value)
 
 
-def _number(cell: Cell) -> float:
+def read_number(cell: Cell) -> float:
+    """Return the number in a cell, NaN for an empty one.
+
+    Raises:
+        Unreadable: if it is no finite number, or absurdly large.
+    """
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return math.nan
     if isinstance(cell, str) and not cell.strip():
@@ -65,8 +71,12 @@ def _number(cell: Cell) -> float:
         value = float(cell)
     except (TypeError, ValueError):
         raise Unreadable("not a number", cell) from None
+    except OverflowError:  # an integer of hundreds of digits
+        value = math.inf
     if not math.isfinite(value):
         raise Unreadable("not finite", cell)
+    if abs(value) > LARGEST_NUMBER:
+        raise Unreadable(f"larger than {LARGEST_NUMBER:g}", cell)
     return value
 
 

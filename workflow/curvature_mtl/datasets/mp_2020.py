@@ -4,6 +4,7 @@ Structures (P1, relaxed with PBE) come from the archive of one repository, label
 (see the registry). The archive's bytes are not stable, so that its content is what is checked.
 """
 
+import gzip
 import hashlib
 import re
 import tarfile
@@ -14,15 +15,19 @@ from pathlib import Path
 import pandas as pd
 
 from curvature_mtl.datasets.entry import DatasetEntry
-from curvature_mtl.datasets.raw import RawRow, require_columns
+from curvature_mtl.datasets.raw import RawRow, csv_lines, require_columns
 from curvature_mtl.errors import UserError
+from curvature_mtl.parquet_files import read_parquet
 
 # sha256 over all rows in the order of material_id as text, of id and raw sha256 of the CIF text.
 STRUCTURES_SHA256 = "a09fd74ef50fe3452ff6698908f4981617a9469abe81e23945838edc2d026f82"
 # sha256 of the labels as CSV text, in the same order.
 LABELS_SHA256 = "18ff0ec19cea0581f6ade4cbc1416a7c7a1e513020e0331001c46bc63d20165a"
 NUMBERS_TABLE = "data/material_id_hash.csv"
-LARGEST_MEMBER = 1_000_000  # bytes; the largest CIF has 20 kB
+# In bytes. The largest CIF has 20 kB, the archive unfolds to 103 MB, the largest text file has 1.6 MB.
+LARGEST_MEMBER = 1_000_000
+LARGEST_ARCHIVE = 500_000_000
+LARGEST_TEXT = 50_000_000
 ENERGIES = {"formation_energy_per_atom": "energy_for", "band_gap": "energy_bandgap", "efermi": "energy_efe"}
 ELASTIC = ["K_VRH", "G_VRH", "poisson_ratio"]
 WARNING = "elastic_has_warning"
@@ -65,11 +70,11 @@ def read_structures(archive: Path) -> pd.DataFrame:
     """Read the CIF files of the archive in memory: material_id, cif. Nothing is unpacked to the disk.
 
     Raises:
-        UserError: if it is no such archive.
+        UserError: if it is no such archive, or unfolds to more than LARGEST_ARCHIVE bytes.
     """
     texts: dict[str, str] = {}
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with _BoundedGzip(archive) as file, tarfile.open(fileobj=file, mode="r|") as tar:
             for member in tar:
                 name = member.name.split("/", 1)[-1]  # below the folder that the archive is named after
                 if name == NUMBERS_TABLE or (name.startswith("data/") and name.endswith(".cif")):
@@ -80,7 +85,7 @@ def read_structures(archive: Path) -> pd.DataFrame:
         raise UserError(f"{archive}: no member {NUMBERS_TABLE}; remove it and run again")
     found = []
     for line in texts[NUMBERS_TABLE].split():
-        row = re.fullmatch(r"(\d+),([a-z]+-\d+)", line)
+        row = re.fullmatch(r"([0-9]+),([a-z]+-[0-9]{1,15})", line)
         if not row:
             raise UserError(f"{archive}: {NUMBERS_TABLE}: {line!r} is no number and material id")
         if cif := texts.get(f"data/{row[1]}.cif"):
@@ -98,12 +103,11 @@ def verify_joined(path: Path) -> None:
 
 
 def verify(path: Path, table: pd.DataFrame) -> None:
-    """Check the content of the joined table.
+    """Check the content of the joined table, with text in material_id and cif.
 
     Raises:
-        UserError: if a column is missing, or structures or labels are not the registered ones.
+        UserError: if structures or labels are not the registered ones.
     """
-    require_columns(path, list(table.columns), ["material_id", "cif"])
     found = {"structures": structures_sha256(table), "labels": labels_sha256(table)}
     for what, expected in (("structures", STRUCTURES_SHA256), ("labels", LABELS_SHA256)):
         if found[what] != expected:
@@ -135,7 +139,11 @@ def read_mp_2020(path: Path, entry: DatasetEntry) -> Iterator[RawRow]:
     """
     table = _read_joined(path)
     require_columns(path, list(table.columns), ["material_id", "cif", WARNING, *entry.columns])
-    warned = table.pop(WARNING).fillna(False).to_numpy(dtype=bool) & (not entry.elastic_warnings)
+    try:
+        warning = table.pop(WARNING).astype("boolean")
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: column {WARNING} is not all true or false ({error}); remove the file") from error
+    warned = warning.fillna(False).to_numpy(dtype=bool) & (not entry.elastic_warnings)
     for i, values in enumerate(table.to_dict("records")):
         objections = {"elastic": "elasticity warning"} if warned[i] else {}
         cif = values.pop("cif")
@@ -143,25 +151,33 @@ def read_mp_2020(path: Path, entry: DatasetEntry) -> Iterator[RawRow]:
 
 
 def _read_joined(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable parquet file ({error}); remove it and run again") from error
+    table = read_parquet(path)
+    require_columns(path, list(table.columns), ["material_id", "cif"])
+    for column in ("material_id", "cif"):
+        if not table[column].map(lambda cell: isinstance(cell, str)).all():
+            raise UserError(f"{path}: column {column} is not all text; remove the file and run again")
+    return table
 
 
 def _read_text(path: Path, columns: list[str], numbers: list[str]) -> pd.DataFrame:
     """Read a file without header as text but for `numbers`; "NaN" is a formula, not a missing value.
 
     Raises:
-        UserError: if it is no such file, has other columns, or a material twice.
+        UserError: if it is no such file, has other columns, a material twice, or more than LARGEST_TEXT bytes.
     """
+    if path.is_file() and path.stat().st_size > LARGEST_TEXT:
+        raise UserError(f"{path}: more than {LARGEST_TEXT} bytes; remove it and run again")
+    rows = [row for row in csv_lines(path) if row]
+    if not rows:
+        raise UserError(f"{path}: no rows; remove it and run again")
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(columns):
+            expected = f"expected {len(columns)}: {', '.join(columns)}"
+            raise UserError(f"{path}: row {number} has {len(row)} columns, {expected}")
     try:
-        table = pd.read_csv(path, header=None, dtype=str, keep_default_na=False)
-        if len(table.columns) != len(columns):
-            raise UserError(f"{path}: {len(table.columns)} columns, expected {len(columns)}: {', '.join(columns)}")
-        table = table.set_axis(columns, axis="columns").astype(dict.fromkeys(numbers, float))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable CSV file of numbers ({error}); remove it and run again") from error
+        table = pd.DataFrame(rows, columns=columns, dtype=str).astype(dict.fromkeys(numbers, float))
+    except ValueError as error:
+        raise UserError(f"{path}: not a CSV file of numbers ({error}); remove it and run again") from error
     return _unique(path, table)
 
 
@@ -177,3 +193,13 @@ def _read_member(archive: Path, tar: tarfile.TarFile, member: tarfile.TarInfo) -
     if file is None or member.size > LARGEST_MEMBER:
         raise UserError(f"{archive}: member {member.name} is no file, or has more than {LARGEST_MEMBER} bytes")
     return file.read().decode()
+
+
+class _BoundedGzip(gzip.GzipFile):
+    """A zipped file that cannot be read beyond LARGEST_ARCHIVE bytes of what it holds."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        if self.tell() > LARGEST_ARCHIVE:
+            raise tarfile.ReadError(f"it unfolds to more than {LARGEST_ARCHIVE} bytes")
+        return data

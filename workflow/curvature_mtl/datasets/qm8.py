@@ -23,7 +23,7 @@ def read_qm8(path: Path, entry: DatasetEntry) -> Iterator[RawRow]:
         UserError: if the file or a column is missing.
     """
     header, lines = read_csv_rows(path)
-    require_columns(path, header, ["smiles", *entry.columns])
+    require_columns(path, header, ["smiles", *(name for name in entry.columns if name not in REPEATED)])
     blocks = [_two_columns(path, header, task) for task in REPEATED]
     for number, line in lines:
         row = csv_row(number, header, line, "smiles", "smiles")

@@ -3,17 +3,22 @@
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from curvature_mtl.errors import UserError
 
 REJECT_COLUMNS = ["row", "identifier", "dropped", "reason", "found"]
 GRAPH = "graph"
 SHOWN_CHARACTERS = 100  # of what was found: it may be a whole CIF
+LONGEST_IDENTIFIER = 1000
 Cell = str | float | None
 
-csv.field_size_limit(100_000_000)  # a crystal of a thousand sites has more characters than Python's limit of 131,072
+# Characters of one row of a text file, also if it goes over several lines: a crystal of a thousand sites has 300,000 as
+# JSON. A longer one would first have to be held in memory, however long it is.
+LONGEST_ROW = 10_000_000
+csv.field_size_limit(LONGEST_ROW)
 
 
 class Unreadable(ValueError):
@@ -21,7 +26,7 @@ class Unreadable(ValueError):
 
     def __init__(self, reason: str, found: object = ""):
         super().__init__(reason, found)
-        self.reason, self.found = reason, str(found)[:SHOWN_CHARACTERS]
+        self.reason, self.found = reason, shown(str(found), SHOWN_CHARACTERS)
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class RawRow:
 
     Attributes:
         row: its number in the file; the first data row is 1.
-        identifier: what people call it: a SMILES, a material id.
+        identifier: what people call it: a SMILES, a material id; of a very long one the beginning.
         structure: SMILES, or a crystal as CIF, POSCAR or JSON.
         cells: what stands in the columns, by their names.
         objection: why the row is no good, as far as its source can tell; None for a good row.
@@ -43,6 +48,9 @@ class RawRow:
     cells: Mapping[Any, Cell]
     objection: Unreadable | None = None
     group_objections: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "identifier", shown(self.identifier, LONGEST_IDENTIFIER))
 
 
 @dataclass
@@ -60,32 +68,78 @@ class Rejects:
         self.rows.append((row.row, row.identifier, dropped, reason, found))
 
 
+def shown(text: str, longest: int) -> str:
+    """Return the beginning of a text without what does not belong into a table: line ends, halves of characters."""
+    return "".join(sign if sign.isprintable() else " " for sign in text[:longest])
+
+
 def read_csv_rows(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """Read a CSV file as text: its header, and its rows with their numbers; blank lines only count.
+    """Read a CSV file as text, row by row: its header, and its rows with their numbers; blank lines only count.
 
     Raises:
-        UserError: if the file is missing, empty, or no CSV text.
+        UserError: if the file is missing, empty, or no CSV text, also at its end: a quote that is never closed;
+            or if a row has more than LONGEST_ROW characters. The rows raise it, too.
+    """
+    lines = csv_lines(path)
+    header = next(lines, [])
+    rows = ((number, line) for number, line in enumerate(lines, start=1) if line)
+    first = next(rows, None)
+    if first is None:
+        raise UserError(f"{path}: no data rows below the header")
+    return header, chain([first], rows)
+
+
+def csv_lines(path: Path) -> Iterator[list[str]]:
+    """Read the lines of a CSV file, the header like any other.
+
+    Raises:
+        UserError: if the file is missing or no CSV text, or a row has more than LONGEST_ROW characters.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.reader(file))
+            text = _BoundedText(file)
+            lines = csv.reader(text, strict=True)
+            for line in lines:
+                text.length = 0
+                yield line
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a CSV text file ({error})") from error
-    if not any(lines[1:]):
-        raise UserError(f"{path}: no data rows below the header")
-    return lines[0], ((number, line) for number, line in enumerate(lines[1:], start=1) if line)
+    except csv.Error as error:
+        raise UserError(f"{path}: not a CSV text file (line {lines.line_num}: {error})") from error
+
+
+class _BoundedText:
+    """The lines of a text, but never more than LONGEST_ROW characters since `length` was set to 0."""
+
+    def __init__(self, file: TextIO):
+        self._file, self.length = file, 0
+
+    def __iter__(self) -> "_BoundedText":
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(LONGEST_ROW + 1 - self.length)
+        self.length += len(line)
+        if self.length > LONGEST_ROW:
+            raise csv.Error(f"a row of more than {LONGEST_ROW} characters")
+        if not line:
+            raise StopIteration
+        return line
 
 
 def require_columns(path: Path, present: list[str], needed: list[str]) -> None:
-    """Refuse a file that lacks columns.
+    """Refuse a file that lacks columns, or has one of them more than once.
 
     Raises:
         UserError: naming them, and those that the file has.
     """
     if missing := [name for name in dict.fromkeys(needed) if name not in present]:
         raise UserError(f"{path}: no column {', '.join(missing)}; the file has {', '.join(present)}")
+    for name in needed:
+        if present.count(name) > 1:
+            raise UserError(f"{path}: column {name} stands there more than once; rename all but one")
 
 
 def csv_row(number: int, header: list[str], line: list[str], identifier: str, structure: str) -> RawRow:

@@ -61,6 +61,10 @@ class Featurized:
     example: dict[str, Any]
 
 
+class NoGraph(UserError):
+    """None of the rows can be used."""
+
+
 def featurize(rows: Iterable[RawRow], featurizer: Featurizer, tasks: Sequence[Task], processes: int) -> Featurized:
     """Make a graph of every readable row that has a label.
 
@@ -68,7 +72,7 @@ def featurize(rows: Iterable[RawRow], featurizer: Featurizer, tasks: Sequence[Ta
     not depend on the number of processes.
 
     Raises:
-        UserError: if no row is left.
+        NoGraph: if no row is left.
     """
     rejects = Rejects()
     graphs, labels, ids = [], [], []
@@ -91,7 +95,7 @@ def featurize(rows: Iterable[RawRow], featurizer: Featurizer, tasks: Sequence[Ta
     if not graphs:
         first = "; ".join(f"row {r[0]}: {r[3]}" for r in rejects.rows[:3])
         n_rows = sum(dropped == GRAPH for _, _, dropped, _, _ in rejects.rows)
-        raise UserError(f"none of the {n_rows} rows can be used ({first})")
+        raise NoGraph(f"none of the {n_rows} rows can be used ({first})")
     names = [task.name for task in tasks]
     store = GraphStore.from_graphs(
         graphs, np.array(labels), tuple(names), featurizer.node_table, featurizer.distance_centres

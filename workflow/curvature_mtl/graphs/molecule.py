@@ -20,6 +20,10 @@ HYBRIDIZATIONS = (
 RING_SIZES = (3, 4, 5, 6, 7, 8)
 BOND_TYPES = (Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE, Chem.BondType.AROMATIC)
 
+# Beyond these a molecule takes minutes (its scaffold, with the cube of its size): characters of a SMILES, and atoms.
+LONGEST_SMILES = 10_000
+MOST_ATOMS = 1000
+
 NODE_FEATURES = (
     *(f"element {e}" for e in ELEMENTS),
     *(f"charge {c:+d}" for c in FORMAL_CHARGES),
@@ -36,14 +40,21 @@ def read_smiles(smiles: str) -> Chem.Mol:
     """Parse and sanitize a SMILES; hydrogens written as atoms become counts on their heavy atom.
 
     Raises:
-        Unreadable: with the reason, if RDKit cannot read it or an element is not supported.
+        Unreadable: with the reason, if RDKit cannot read it, an element is not supported, or it is too large.
     """
+    smiles = smiles.strip()
+    if len(smiles) > LONGEST_SMILES:
+        raise Unreadable(f"SMILES of more than {LONGEST_SMILES} characters", len(smiles))
+    if any(sign.isspace() for sign in smiles):  # RDKit takes what follows for a name
+        raise Unreadable("SMILES with a space in it", smiles)
     with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(smiles) if isinstance(smiles, str) and smiles.strip() else None
+        molecule = Chem.MolFromSmiles(smiles) if smiles.isascii() and smiles else None
     if molecule is None:
         raise Unreadable("SMILES cannot be read by RDKit")
     if molecule.GetNumAtoms() == 0:
         raise Unreadable("SMILES has no atoms")
+    if molecule.GetNumAtoms() > MOST_ATOMS:
+        raise Unreadable(f"more than {MOST_ATOMS} atoms", molecule.GetNumAtoms())
     unknown = sorted({atom.GetSymbol() for atom in molecule.GetAtoms()} - set(ELEMENTS))
     if unknown:
         raise Unreadable("unknown element", ", ".join(unknown))

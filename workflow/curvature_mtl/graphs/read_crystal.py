@@ -16,6 +16,9 @@ HEAVIEST = 103  # lawrencium: the last element whose properties are tabulated
 DISORDERED = "disordered: a site of partial or several occupancies"
 NO_OPERATIONS = "a space group that is not known without its symmetry operations"
 SHOWN_CHARACTERS = 100
+# Beyond these a structure would take minutes and gigabytes: characters of its text, and sites of the cell.
+LONGEST_TEXT = 10_000_000
+MOST_SITES = 5000
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,16 @@ def read_crystal(text: str) -> Crystal:
     """Read a crystal; the format is found out from the text.
 
     Raises:
-        Unreadable: with the reason: no crystal, disorder, an unknown element, numbers that are not finite.
+        Unreadable: with the reason: no crystal, disorder, an unknown element, numbers that are not finite, or more
+            text or sites than LONGEST_TEXT and MOST_SITES.
     """
     if not text.strip():
         raise Unreadable("no structure")
+    if len(text) > LONGEST_TEXT:
+        raise Unreadable(f"a structure of more than {LONGEST_TEXT} characters", len(text))
     if text.lstrip().startswith("{"):
         crystal = _from_json(text)
-    elif "_atom_site_" in text or re.search(r"^\s*data_", text, re.MULTILINE | re.IGNORECASE):
+    elif "_atom_site_" in text or re.search(r"^[ \t]*data_", text, re.MULTILINE | re.IGNORECASE):
         crystal = _from_cif(text)
     else:
         crystal = _from_poscar(text)
@@ -64,6 +70,7 @@ def _from_cif(text: str) -> Crystal:
     if not cell.cell.is_crystal() or min(cell.cell.parameters[:3]) <= 0:
         raise Unreadable("the CIF has no cell")
     _check_symmetry(cell)
+    _check_number(len(cell.sites))
     sites = cell.get_all_unit_cell_sites()
     if any(site.occ < 1 for site in sites):
         raise Unreadable(DISORDERED, next(site.label for site in sites if site.occ < 1))
@@ -88,6 +95,7 @@ def _from_json(text: str) -> Crystal:
     try:
         described = json.loads(text)
         matrix, sites = described["lattice"]["matrix"], described["sites"]
+        _check_number(len(sites))
         species = [site["species"] for site in sites]
         if disordered := [s for s in species if len(s) != 1 or not s[0].get("occu", 1) >= 1]:
             raise Unreadable(DISORDERED, disordered[0])
@@ -124,10 +132,16 @@ def _check_counts(text: str) -> None:
 def _crystal(lattice: object, fractional: object, numbers: list[int]) -> Crystal:
     if not numbers:
         raise Unreadable("no sites")
+    _check_number(len(numbers))
     lattice, fractional = np.array(lattice, dtype=np.float64), np.array(fractional, dtype=np.float64)
     if lattice.shape != (3, 3) or fractional.shape != (len(numbers), 3):
         raise Unreadable("the cell is not 3 x 3, or a site has not three coordinates")
     return Crystal(lattice, fractional, np.array(numbers, dtype=np.int64))
+
+
+def _check_number(sites: int) -> None:
+    if sites > MOST_SITES:
+        raise Unreadable(f"more than {MOST_SITES} sites", sites)
 
 
 def _number(atomic_number: int, symbol: str) -> int:

@@ -1,10 +1,14 @@
 """Splits into train, validation and test by groups that never straddle."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from curvature_mtl.errors import UserError
+from curvature_mtl.parquet_files import read_parquet
 
+PARTS = ("train", "validation", "test")
 VALIDATION_FRACTION = 0.1
 TEST_FRACTION = 0.1
 
@@ -38,7 +42,19 @@ def split_by_group(groups: pd.Series, seed: int) -> np.ndarray:
             part_of_group[group] = part
             filled += sizes[group]
     parts = part_of_group[codes]
-    for part in ("train", "validation", "test"):
+    for part in PARTS:
         if not (parts == part).any():
             raise UserError(f"{len(groups)} graphs in {len(names)} groups leave the {part} set empty; add data")
     return parts
+
+
+def read_split(path: Path, n_graphs: int) -> pd.DataFrame:
+    """Read the subset of each graph of a store: row, identifier, subset.
+
+    Raises:
+        UserError: if the file is no parquet file, or does not have one of `PARTS` for each graph.
+    """
+    split = read_parquet(path, ["row", "identifier", "subset"])
+    if len(split) != n_graphs or not split["subset"].isin(PARTS).all():
+        raise UserError(f"{path}: not the subsets of {n_graphs} graphs; delete it and run again")
+    return split

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curvature_mtl.tensor_files import read_tensors, write_tensors
+from curvature_mtl.tensor_files import checked, read_tensors, write_tensors
 
 FORM = "curvature-mtl-graphs/2"
 NO_TABLE = np.zeros((0, 0), dtype=np.float32)
@@ -115,10 +115,58 @@ class GraphStore:
         """Read a store.
 
         Raises:
-            UserError: if the file is not a graph store of this form.
+            UserError: if the file is not a graph store of this form, or its arrays do not fit together.
         """
         arrays, described = read_tensors(path, FORM)
-        return cls(**arrays, tasks=tuple(described["tasks"]))
+        return checked(path, lambda: cls(**arrays, tasks=tuple(described["tasks"]))._checked())
+
+    def _checked(self) -> "GraphStore":
+        """Return the store, if mini-batches can be cut from it and all that is in them is finite.
+
+        Raises:
+            ValueError: saying what does not fit.
+        """
+        nodes, edges, graphs = len(self.node_features), len(self.edge_features), len(self.targets)
+        _check_offsets("node_offsets", self.node_offsets, nodes, graphs)
+        _check_offsets("edge_offsets", self.edge_offsets, edges, graphs)
+        _check_array("node_features", self.node_features, np.float32, (nodes, -1))
+        _check_array("edge_features", self.edge_features, np.float32, (edges, -1))
+        _check_array("edge_index", self.edge_index, np.int32, (2, edges))
+        _check_array("node_table", self.node_table, np.float32, (-1, -1))
+        _check_array("distance_centres", self.distance_centres, np.float32, (-1,))
+        _check_array("targets", self.targets, np.float64, (graphs, len(self.tasks)), missing=True)
+        own_nodes = np.repeat(np.diff(self.node_offsets), np.diff(self.edge_offsets))
+        if not ((self.edge_index >= 0) & (self.edge_index < own_nodes)).all():
+            raise ValueError("edge_index leads out of a graph")
+        if self.node_table.size and not _are_rows(self.node_features, len(self.node_table)):
+            raise ValueError("node_features are no rows of node_table")
+        if self.distance_centres.size and not (np.diff(self.distance_centres) > 0).all():
+            raise ValueError("distance_centres do not ascend")
+        if self.distance_centres.size == 1 or (self.distance_centres.size and self.edge_features.shape[1] != 1):
+            raise ValueError("edge_features are no distances")
+        if len(set(self.tasks)) < max(1, len(self.tasks)) or not all(isinstance(task, str) for task in self.tasks):
+            raise ValueError("tasks are no different names")
+        return self
+
+
+def _check_offsets(name: str, offsets: np.ndarray, length: int, graphs: int) -> None:
+    _check_array(name, offsets, np.int64, (graphs + 1,))
+    if graphs < 1 or offsets[0] != 0 or offsets[-1] != length or (np.diff(offsets) < 0).any():
+        raise ValueError(f"{name} do not go from 0 to {length}")
+
+
+def _check_array(name: str, array: np.ndarray, dtype: type, shape: tuple[int, ...], missing: bool = False) -> None:
+    """Raise ValueError unless dtype and shape (-1: any length) are these, and all numbers finite, or some missing."""
+    lengths = tuple(found if wanted == -1 else wanted for found, wanted in zip(array.shape, shape, strict=False))
+    if array.dtype != dtype or array.shape != lengths or array.ndim != len(shape):
+        raise ValueError(f"{name} is {array.dtype} {array.shape}, expected {np.dtype(dtype)} {shape}")
+    if (np.isinf(array) if missing else ~np.isfinite(array)).any():
+        raise ValueError(f"{name} is not all finite")
+
+
+def _are_rows(numbers: np.ndarray, length: int) -> bool:
+    is_row = (numbers >= 0) & (numbers < length) & (numbers == np.floor(numbers))
+    return numbers.shape[1] == 1 and bool(is_row.all())
 
 
 def _offsets(lengths: list[int]) -> np.ndarray:

@@ -1,13 +1,64 @@
 """Test accuracy of every method, and what MTL gains or loses against the STL suite."""
 
+from collections.abc import Container, Sequence
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pandas as pd
+from pandas.api import types
 
+from curvature_mtl.errors import UserError
+from curvature_mtl.parquet_files import read_parquet
 from curvature_mtl.training.methods import STL
 
 KEYS = ["dataset", "split", "method", "seed"]
+COLUMNS = {
+    **dict.fromkeys(["dataset", "split", "method", "subset", "task"], types.is_string_dtype),
+    **dict.fromkeys(["seed", "row"], types.is_integer_dtype),
+    **dict.fromkeys(["target", "prediction"], types.is_float_dtype),
+}
+
+
+def read_predictions(paths: Sequence[Path], known: Container[tuple[str, str]]) -> pd.DataFrame:
+    """Read the predictions for the test graphs: KEYS, row, subset, task, target (NaN for no label), prediction.
+
+    Args:
+        paths: of the files, one for each dataset, split and seed.
+        known: dataset and task of all that may occur.
+
+    Raises:
+        UserError: naming the file that does not hold finite predictions of STL and other methods, one a graph and task.
+    """
+    table = pd.concat([_read_predictions(path, known) for path in paths])
+    if set(table["method"]) == {STL}:
+        raise UserError(f"{', '.join(map(str, paths))}: no method but the STL suite; run `evaluate` again")
+    return table
+
+
+def _read_predictions(path: Path, known: Container[tuple[str, str]]) -> pd.DataFrame:
+    table = read_parquet(path, list(COLUMNS), only=[("subset", "==", "test")])
+    wrong = [name for name, is_right in COLUMNS.items() if not is_right(table[name])]
+    if wrong or table[[name for name in COLUMNS if name != "target"]].isna().any(axis=None):
+        raise UserError(
+            f"{path}: not the predictions of a run ({', '.join(wrong) or 'empty cells'}); run `evaluate` again"
+        )
+    if not table["target"].notna().any():
+        raise UserError(f"{path}: no test graph has a label")
+    if np.isinf(table[["target", "prediction"]]).any(axis=None):
+        raise UserError(f"{path}: a prediction is not finite; lower the learning rate of its method")
+    for dataset, task in table[["dataset", "task"]].drop_duplicates().itertuples(index=False):
+        if (dataset, task) not in known:
+            raise UserError(f"{path}: no task {task} of dataset {dataset} in the run; run `evaluate` again")
+    if table.duplicated([*KEYS, "row", "task"]).any():
+        raise UserError(f"{path}: a graph stands there twice for a method and task; run `evaluate` again")
+    run = ["dataset", "split", "seed"]
+    methods = table.groupby(run)["method"].transform("nunique")
+    if (table.groupby([*run, "row", "task"])["method"].transform("size") != methods).any():
+        raise UserError(f"{path}: not all methods predict the same graphs and tasks; run `evaluate` again")
+    if not table.groupby(run)["method"].agg(lambda found: bool((found == STL).any())).all():
+        raise UserError(f"{path}: no predictions of the STL suite; run `evaluate` again")
+    return table
 
 
 def accuracy_table(predictions: pd.DataFrame, units: dict[tuple[str, str], str]) -> pd.DataFrame:

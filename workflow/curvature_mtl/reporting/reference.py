@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from curvature_mtl.datasets.raw import csv_lines
 from curvature_mtl.errors import UserError
 from curvature_mtl.reporting.checked_yaml import load_checked
 
@@ -91,8 +92,15 @@ def compare_folders(reference: Path, tables: Path, tolerances: Tolerances) -> li
 
 
 def read_cells(path: Path) -> pd.DataFrame:
-    """Return the cells of a table as the text that stands in the file."""
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    """Return the cells of a table as the text that stands in the file.
+
+    Raises:
+        UserError: naming the file, if it is no such table.
+    """
+    header, *rows = list(csv_lines(path)) or [[]]
+    if len(set(header)) < len(header) or any(len(row) != len(header) for row in rows):
+        raise UserError(f"{path}: no table: a column stands there twice, or a row is longer or shorter than the header")
+    return pd.DataFrame(rows, columns=header, dtype=str)
 
 
 def compare_tables(name: str, reference: pd.DataFrame, found: pd.DataFrame, tolerances: Tolerances) -> Iterator[str]:

@@ -1,15 +1,18 @@
 """Training state on disk as safetensors: a training goes on, bit for bit, after its last epoch or where it stopped."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, optim
 
 from curvature_mtl.errors import UserError
 from curvature_mtl.models.network import Network
-from curvature_mtl.tensor_files import read_tensors, write_tensors
+from curvature_mtl.tensor_files import checked, read_tensors, write_tensors
 from curvature_mtl.training.weighting.base import Weighting
 
 FORM = "curvature-mtl-checkpoint/4"
@@ -91,33 +94,80 @@ class Checkpoint:
     def load(self, state: TrainingState) -> Progress:
         """Restore the state and return the progress.
 
-        A missing or unreadable file, or one of another fingerprint, is no error: the training then starts from
-        the beginning.
+        A missing or unreadable file, one that is not as it was written, or one of another fingerprint, is no error:
+        the training then starts from the beginning.
+
+        Raises:
+            UserError: if the file is whole, but its parts are not those of such a training.
         """
         try:
             arrays, described = read_tensors(self.path, FORM)
         except UserError:
             return Progress()
-        if described["fingerprint"] != self.fingerprint:
+        if not isinstance(described, dict) or described.get("fingerprint") != self.fingerprint:
             return Progress()
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        state.network.load_state_dict(_with_prefix(tensors, "network/"))
-        state.weighting.load_state_dict(_with_prefix(tensors, "weighting/"))
-        # Rate and momentum of the parameter groups must be the checkpoint's own before the scheduler goes on.
-        schedule = described["scheduler"]
-        state.scheduler.load_state_dict(schedule)
-        groups = state.optimizer.state_dict()["param_groups"]
-        for group, rate in zip(groups, schedule["_last_lr"], strict=True):
-            group["lr"] = rate
-        moments = _by_number(_with_prefix(tensors, "optimizer/"))
-        begun = _with_prefix(tensors, "begun/")
-        state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        return Progress(
-            **described["progress"],
-            best_weights=_with_prefix(tensors, "best/"),
-            snapshots=_by_number(_with_prefix(tensors, "snapshot/")),
-            begun=BegunEpoch(**begun) if begun else None,
-        )
+        return checked(self.path, lambda: _restored(state, tensors, described))
+
+
+def _restored(state: TrainingState, tensors: dict[str, Tensor], described: dict[str, Any]) -> Progress:
+    _check(state, tensors, described)
+    state.network.load_state_dict(_with_prefix(tensors, "network/"))
+    state.weighting.load_state_dict(_with_prefix(tensors, "weighting/"))
+    # Rate and momentum of the parameter groups must be the checkpoint's own before the scheduler goes on.
+    schedule = described["scheduler"]
+    state.scheduler.load_state_dict(schedule)
+    groups = state.optimizer.state_dict()["param_groups"]
+    for group, rate in zip(groups, schedule["_last_lr"], strict=True):
+        group["lr"] = rate
+    moments = _by_number(_with_prefix(tensors, "optimizer/"))
+    begun = _with_prefix(tensors, "begun/")
+    state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    return Progress(
+        **described["progress"],
+        best_weights=_with_prefix(tensors, "best/"),
+        snapshots=_by_number(_with_prefix(tensors, "snapshot/")),
+        begun=BegunEpoch(**begun) if begun else None,
+    )
+
+
+def _check(state: TrainingState, tensors: dict[str, Tensor], described: dict[str, Any]) -> None:
+    """Raise ValueError if a part is not what a training with this state writes."""
+    network = state.network.state_dict()
+    best, *others = _with_prefix(tensors, "best/"), *_by_number(_with_prefix(tensors, "snapshot/")).values()
+    progress, begun = described["progress"], _with_prefix(tensors, "begun/")
+    plain = {key: value for key, value in vars(Progress()).items() if isinstance(value, int | float | list)}
+    fits = {
+        "progress": {key: type(value) for key, value in progress.items()} == {k: type(v) for k, v in plain.items()},
+        "scheduler": _fixed(described["scheduler"]) == _fixed(_plain_numbers(state.scheduler.state_dict())),
+        "steps": 0 <= described["scheduler"]["last_epoch"] <= described["scheduler"]["total_steps"],
+        # Before the first epoch is over there are no best weights.
+        "best weights": _shapes(best) == _shapes(network) or (not best and (begun or progress["epoch"] == 0)),
+        "snapshots": all(_shapes(weights) == _shapes(network) for weights in others),
+        "weights": all(weights.isfinite().all() for weights in _with_prefix(tensors, "network/").values()),
+        "moments": _are_moments(_by_number(_with_prefix(tensors, "optimizer/")), state.optimizer),
+    }
+    if wrong := [part for part, does in fits.items() if not does]:
+        raise ValueError(f"{', '.join(wrong)} not as in this training")
+
+
+def _fixed(schedule: dict[str, Any]) -> dict[str, Any]:
+    """Return what steps do not change, and of what they change the types."""
+    moving = {"last_epoch", "_step_count", "_last_lr"}
+    types = {key: [type(value) for value in np.ravel(schedule[key]).tolist()] for key in moving}
+    return json.loads(json.dumps({key: value for key, value in schedule.items() if key not in moving})) | types
+
+
+def _are_moments(moments: dict[int, dict[str, Tensor]], optimizer: optim.Optimizer) -> bool:
+    shapes = [parameter.shape for group in optimizer.param_groups for parameter in group["params"]]
+    expected = {i: {"step": torch.Size([1]), "exp_avg": shape, "exp_avg_sq": shape} for i, shape in enumerate(shapes)}
+    return moments == {} or expected == {
+        i: {name: value.shape for name, value in of_parameter.items()} for i, of_parameter in moments.items()
+    }
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.dtype, torch.Size]]:
+    return {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()}
 
 
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
