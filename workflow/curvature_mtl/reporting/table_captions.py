@@ -54,8 +54,8 @@ CAPTIONS = {
         "Curvature at initialisation, at some epochs of the training and at the solution of every method"
     ),
     "consistency": (
-        "Predicted structures and energies of held-out molecules against GFN2-xTB's minima, in eV and angstrom; mean and "
-        "min over samples; the difference from the setting without consistency, with its 95 % interval from resampled "
+        "Predicted structures and energies of held-out molecules against GFN2-xTB's minima, in eV and angstrom; mean "
+        "and min over samples; the difference from the setting without consistency, with its 95 % interval from resampled "
         "molecules"
     ),
     "consistency_curvature": "Curvature of energy, structure and consistency losses in the shared encoder, by setting",
