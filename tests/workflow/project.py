@@ -30,7 +30,7 @@ class Project:
     def command(self, *arguments: str) -> list[str]:
         return [str(Path(sys.executable).parent / "snakemake"), *arguments]
 
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def snakemake(self, *arguments: str, timeout: float = 550) -> subprocess.CompletedProcess[str]:
         """Run Snakemake in the project; stdout and stderr come back as one text in `stdout`."""
         return subprocess.run(
             self.command(*arguments),
@@ -38,7 +38,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=550,
+            timeout=timeout,
             check=False,
         )
 
