@@ -55,8 +55,8 @@ CAPTIONS = {
     ),
     "consistency": (
         "Predicted structures and energies of held-out molecules against GFN2-xTB's minima, in eV and angstrom; mean "
-        "and min over samples; the difference from the setting without consistency, with its 95 % interval from resampled "
-        "molecules"
+        "and min over samples; the difference from the setting without consistency, with its 95 % interval from "
+        "resampled molecules"
     ),
     "consistency_curvature": "Curvature of energy, structure and consistency losses in the shared encoder, by setting",
     "consistency_energies": "Learned and accurate energies of every held-out molecule",
