@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HOST = socket.gethostname().replace(".", "-")
 TEMPORARY = re.compile(r"\..+\.(?P<host>[^.]+)\.(?P<pid>\d+)\.tmp")
-# No single file takes so long to write, in seconds.
+# Seconds without a byte, after which a file of another machine is one that nobody will finish.
 FORGOTTEN = 3600
 
 
@@ -48,8 +48,9 @@ def _remove_leftovers(folder: Path) -> None:
     for file in folder.glob(".*.tmp"):
         if named := TEMPORARY.fullmatch(file.name):
             with suppress(FileNotFoundError):  # finished in this moment
-                was_killed = named["host"] == HOST and not _is_alive(int(named["pid"]))
-                if was_killed or time.time() - file.stat().st_mtime > FORGOTTEN:
+                is_old = time.time() - file.stat().st_mtime > FORGOTTEN
+                was_killed = not _is_alive(int(named["pid"])) if named["host"] == HOST else is_old
+                if was_killed:
                     file.unlink()
 
 
