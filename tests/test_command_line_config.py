@@ -36,6 +36,8 @@ def test_a_key_of_another_workflow_changes_nothing():
     assert with_numbers({"run": "7", "seeds": [0]}, {"run": "8", "seeds": {"a": "1"}}) == {"run": "7", "seeds": [0]}
 
 
-@pytest.mark.parametrize("text", ["1e-3", "2026-01-01", "GFN2", "", "~", "[", "1:2:3 x"])
+@pytest.mark.parametrize(
+    "text", ["1e-3", "2026-01-01", "2026-99-01", "!!int x", 5000 * "9", 3000 * "[", "GFN2", "", "~", "[", "1:2:3 x"]
+)
 def test_what_is_no_number_in_yaml_stays_text(text):
     assert with_numbers({"key": [text]}, {"key": [text]}) == {"key": [text]}

@@ -28,6 +28,6 @@ def _as_yaml(text: str) -> Any:
     """Return the number, true or false that a text stands for, or else the text."""
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except Exception:  # beside its own error, yaml raises what Python does for a date, a number, a depth
         return text
     return value if isinstance(value, int | float) else text

@@ -9,11 +9,19 @@ import yaml
 from curvature_mtl.datasets.entry import check_name, dataset_entry
 from curvature_mtl.datasets.registry import CRYSTAL, MOLECULE, SPLIT_GROUPS
 from curvature_mtl.errors import UserError
+from curvature_mtl.plain_data import check_plain, validator
 from curvature_mtl.training.methods import STL, branch_tasks, complete_methods
 from curvature_mtl.training.settings import TrainingSettings
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 SAMPLE_SIZE = 1000
+# Names of folders and files beside those that are named after runs, datasets, methods and tasks.
+NAMES_IN_RESULTS = ["downloads", "reference"]
+NAMES_IN_RUN = ["tables", "notebooks", "logs", "benchmark", "learning_rates"]
+NAMES_BESIDE_METHODS = ["init", "curvature", "checkpoints"]
+ALL_TASKS = "all-tasks"
+# What files of a task are called beside the task itself.
+ENDINGS = ["snapshots", "history", "summary", "ritz", "quantities", "conflict"]
 # Keys that only one kind of structure has, and their defaults.
 KEYS_OF_KINDS: dict[str, dict[str, Any]] = {
     MOLECULE: {"explicit_hydrogens": False},
@@ -34,7 +42,11 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
         UserError: in one line, naming the key and what is allowed.
     """
     schema = load_schema()
-    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
+    try:
+        check_plain(config)
+    except ValueError as error:
+        raise UserError(f"config: {error}") from None
+    errors = sorted(validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
     if errors:
         raise UserError(_in_one_line(errors[0]))
     completed = _with_defaults(config, schema)
@@ -51,12 +63,27 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     completed["datasets"] = {
         name: _complete_dataset(name, entry, schema["$defs"]["dataset"]) for name, entry in config["datasets"].items()
     }
+    _check_names("config: run", [config["run"]], NAMES_IN_RESULTS)
+    _check_names("config: datasets", list(completed["datasets"]), NAMES_IN_RUN)
+    _check_names("config: methods", names, NAMES_BESIDE_METHODS)
     _check_members(completed)
+    for name, dataset in completed["datasets"].items():
+        endings = [f"{task}-{ending}" for task in [ALL_TASKS, *dataset["tasks"]] for ending in ENDINGS]
+        _check_names(f"config: datasets.{name}.tasks", dataset["tasks"], [ALL_TASKS, *endings])
     for name, method in completed["methods"].items():
-        _check_branches(f"config: methods.{name}.branches", method["branches"], completed["datasets"])
+        _check_branches(name, method["branches"], completed["datasets"])
     if "consistency" in completed:
         _check_study_of_consistency(completed["consistency"]["dataset"], completed["datasets"])
     return completed
+
+
+def _check_names(key: str, names: list[str], taken: list[str]) -> None:
+    """Refuse names that are taken, or the same but for capitals: some file systems make no difference."""
+    seen = {name.lower(): name for name in taken}
+    for name in names:
+        if other := seen.get(name.lower()):
+            raise UserError(f"{key}: {name!r} is taken: there is {other!r}, the same file to some systems; rename it")
+        seen[name.lower()] = name
 
 
 def _single_methods(methods: dict[str, Any]) -> list[str]:
@@ -93,10 +120,12 @@ def _check_comparisons(comparisons: list[dict[str, str]], seeds: dict[str, list[
             raise UserError(f"{key}: {method} and {against} share no seed; train both with the same in `methods`")
 
 
-def _check_branches(key: str, branches: str | dict[str, list[str]], datasets: dict[str, Any]) -> None:
+def _check_branches(method: str, branches: str | dict[str, list[str]], datasets: dict[str, Any]) -> None:
     """Refuse groups that name an unknown task, or do not divide every dataset's tasks."""
+    key = f"config: methods.{method}.branches"
     if isinstance(branches, str):
         return
+    _check_names(key, list(branches), [method])
     known = [task for dataset in datasets.values() for task in dataset["tasks"]]
     for task in [task for group in branches.values() for task in group]:
         check_name(key, task, known)

@@ -26,7 +26,7 @@ rule featurize:
         code=code("featurize"),
     shell:
         "python -m curvature_mtl.commands.featurize --dataset {wildcards.dataset} --entry {params.entry:q}"
-        " --raw {input.raw} --processes {threads}"
+        " --raw {input.raw:q} --processes {threads}"
         " --graphs {output.graphs} --table {output.table} --rejects {output.rejects} --example {output.example}"
         " --summary {output.summary} --log {log}"
 

@@ -46,7 +46,8 @@ rule accuracy_tables:
     params:
         folder=lambda wildcards, output: Path(output[0]).parent,
         run=RUN,
-        comparisons=json.dumps(config["comparisons"]),
+        # A function: braces in a text of the config are no wildcards.
+        comparisons=lambda wildcards: json.dumps(config["comparisons"]),
         code=code("accuracy_tables"),
     shell:
         "python -m curvature_mtl.commands.accuracy_tables --run {params.run} --predictions {input.predictions}"

@@ -23,7 +23,8 @@ rule provenance:
         mem_mb=500,
         runtime=10,
     params:
-        config=json.dumps({key: value for key, value in config.items() if key != "mirror"}),
+        # A function: braces in a text of the config are no wildcards.
+        config=lambda wildcards: json.dumps({key: value for key, value in config.items() if key != "mirror"}),
         benchmarks=f"{PREFIX}{BENCHMARKS}",
         patterns=lambda wildcards: json.dumps(benchmark_patterns()),
         # All rules compute there.

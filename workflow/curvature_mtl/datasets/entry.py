@@ -1,6 +1,7 @@
 """What the config says of one dataset, with its tasks looked up in the registry or taken from the config."""
 
 import dataclasses
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from curvature_mtl.datasets.registry import CRYSTAL, MOLECULE, SOURCES, Range, S
 from curvature_mtl.errors import UserError
 
 TABLE = "table"
+# A task of one of these names would overwrite a column of the tables, or be taken for a whole graph that is left out.
+NO_TASKS = ["row", "identifier", "graph", "nodes", "edges", "molecule", "scaffold", "formula", "chemical_system"]
+NO_TASKS += ["method", "seeds"]
 
 
 @dataclass(frozen=True)
@@ -97,13 +101,16 @@ def find_table(file: str, mirror: str) -> Path:
     """Return the path of a table: a relative one is looked up in the mirror, then in the working directory.
 
     Raises:
-        UserError: naming the places where it is not.
+        UserError: naming the places where it is not; or for a name that Snakemake or a command would misunderstand.
     """
+    if set("{}") & set(file) or file.startswith("-") or not file.isprintable():
+        raise UserError(f"config: the table {file!r}: no braces and no - at the beginning, please; rename the file")
     places = [Path(mirror) / file] if mirror and "://" not in mirror else []
     places.append(Path(file))
     for place in places:
-        if place.is_file():
-            return place
+        with suppress(OSError):  # a name that is too long, a folder that may not be read
+            if place.is_file():
+                return place
     raise UserError(f"config: no such table: {', nor '.join(map(str, places))}")
 
 
@@ -135,6 +142,9 @@ def _described_table(key: str, config: dict[str, Any]) -> tuple[Source, TableCol
 
 def _tasks_of_table(key: str, config: dict[str, Any]) -> tuple[Task, ...]:
     described = config["table"]["tasks"]
+    if taken := [name for name in described if name in NO_TASKS]:
+        key = f"{key}.table.tasks.{taken[0]}"
+        raise UserError(f"{key}: the tables have a column of this name; call the task otherwise and name its `column`")
     chosen = config.get("tasks", list(described))
     for name in chosen:
         check_name(f"{key}.tasks", name, list(described))
