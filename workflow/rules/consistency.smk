@@ -74,7 +74,7 @@ rule evaluate_consistency:
     log:
         f"{LOGS}/{STUDY['dataset']}/consistency/seed{{seed}}/evaluate.log",
     benchmark:
-        f"{BENCHMARKS}/{STUDY['dataset']}/consistency/seed{{seed}}/evaluate.tsv"
+        f"{BENCHMARKS}/{STUDY['dataset']}/consistency/seed{{seed}}/evaluate_consistency.tsv"
     conda:
         "../../envs/training.yaml"
     threads: 1
