@@ -1,5 +1,6 @@
 """Training: it learns, keeps its best epoch, stops at nonsense, and resumes bit for bit."""
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from curvature_mtl.errors import UserError
 from curvature_mtl.graphs.batches import GraphTensors
 from curvature_mtl.graphs.store import GraphStore
+from curvature_mtl.interruption import Stopped
 from curvature_mtl.models.network import Network, NetworkSettings, build_network
 from curvature_mtl.training.checkpoint import Checkpoint, Progress
 from curvature_mtl.training.fit import Plan, TaskData, fit, predict, standardised_mae
@@ -215,6 +217,23 @@ def test_a_gradient_that_is_not_finite_stops_before_the_weights_move(graphs: Gra
     resumed = train(graphs, checkpoint, on_epoch=recorder(seen))
     assert seen == [1, 2, 3, 4, 5, 6], "the first epoch was kept"
     assert_same_end(resumed, train(graphs, checkpoint.with_name("another")))
+
+
+def test_a_resumed_epoch_that_diverges_names_its_step(graphs: GraphTensors, checkpoint: Path) -> None:
+    network = build_network(NODE_DIM, EDGE_DIM, 2, NetworkSettings(8, 2, 8), 0)
+    passes = iter(range(2))
+
+    def stop(*_: Any) -> None:
+        if next(passes, None) is None:
+            raise Stopped(signal.SIGTERM)
+
+    network.trunk.register_forward_pre_hook(stop)
+    with pytest.raises(Stopped):
+        train(graphs, checkpoint, network)
+    again = build_network(NODE_DIM, EDGE_DIM, 2, NetworkSettings(8, 2, 8), 0)
+    again.heads.bias.register_hook(lambda gradient: gradient * torch.nan)
+    with pytest.raises(UserError, match=r"norm is nan at epoch 1, step 3 of 4 \(rows"):
+        train(graphs, checkpoint, again)
 
 
 def test_a_prediction_that_is_not_finite_is_not_kept(graphs: GraphTensors, checkpoint: Path) -> None:

@@ -164,7 +164,9 @@ def _make_steps(state: TrainingState, data: TaskData, plan: Plan, progress: Prog
             try:
                 step, weights = _make_step(state, batch, plan)
             except _NotFinite as error:
-                where = f"epoch {progress.epoch + 1}, step {begun.steps + 1} of {len(batches)} ({_some_of(graphs)})"
+                where = (
+                    f"epoch {progress.epoch + 1}, step {int(begun.steps) + 1} of {len(batches)} ({_some_of(graphs)})"
+                )
                 rate = state.scheduler.get_last_lr()[0]
                 raise UserError(f"{error} at {where}, learning rate {rate:.2g}; {REMEDY}") from error
             begun.sums += torch.stack([step.losses.detach() * step.labelled, step.labelled, weights])
