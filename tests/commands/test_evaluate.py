@@ -1,6 +1,5 @@
 """Predictions of a method: those of its network, or the mean of its members'."""
 
-
 import numpy as np
 import pandas as pd
 import torch
