@@ -8,6 +8,7 @@ import pandas as pd
 from curvature_mtl.commands import _run
 from curvature_mtl.consistency.table import COLUMNS, consistency_table
 from curvature_mtl.files import read_json, write_table
+from curvature_mtl.parquet_files import read_parquet
 from curvature_mtl.reporting.table_captions import CAPTIONS
 from curvature_mtl.reporting.tables import data_note, write_table_files
 
@@ -15,7 +16,7 @@ from curvature_mtl.reporting.tables import data_note, write_table_files
 def main(arguments: argparse.Namespace) -> None:
     """Write consistency and consistency_curvature as CSV, Markdown and LaTeX, and what the figures need as parquet."""
     note = data_note(arguments.run, [read_json(path) for path in arguments.summaries])
-    samples, errors = (pd.concat(map(pd.read_parquet, paths)) for paths in (arguments.samples, arguments.errors))
+    samples, errors = (pd.concat(map(read_parquet, paths)) for paths in (arguments.samples, arguments.errors))
     tables = []
     for identity, own in samples.groupby(_run.IDENTITY, sort=False):
         same = (errors[_run.IDENTITY] == list(identity)).all(axis=1)
@@ -24,12 +25,12 @@ def main(arguments: argparse.Namespace) -> None:
         tables.append(found.assign(dataset=str(dataset), split=str(split), seed=int(str(seed))))
     written = {
         "consistency": pd.concat(tables, ignore_index=True)[COLUMNS],
-        "consistency_curvature": pd.concat(map(pd.read_parquet, arguments.curvature), ignore_index=True),
+        "consistency_curvature": pd.concat(map(read_parquet, arguments.curvature), ignore_index=True),
     }
     for name, table in written.items():
         write_table_files(arguments.folder / f"{name}.csv", table, CAPTIONS[name], note)
     write_table(arguments.folder / "consistency_energies.parquet", errors.reset_index(drop=True))
-    examples = pd.concat(map(pd.read_parquet, arguments.examples), ignore_index=True)
+    examples = pd.concat(map(read_parquet, arguments.examples), ignore_index=True)
     write_table(arguments.folder / "consistency_examples.parquet", examples)
 
 

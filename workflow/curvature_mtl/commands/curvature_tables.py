@@ -9,6 +9,7 @@ import pandas as pd
 from curvature_mtl.commands import _run
 from curvature_mtl.curvature.columns import CONFLICT_COLUMNS, EXTREMAL_COLUMNS, QUANTITY_COLUMNS, TASK_KEYS
 from curvature_mtl.files import read_json, write_table
+from curvature_mtl.parquet_files import read_parquet
 from curvature_mtl.reporting.curvature_tables import curvature_against_transfer, rank_correlations
 from curvature_mtl.reporting.outliers import outlier_table
 from curvature_mtl.reporting.pair_transfer import pair_correlations, pair_transfer_table
@@ -51,7 +52,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 def joined(paths: list[Path]) -> pd.DataFrame:
     """Return the tables as one. Those without rows, of networks of a single task, have no types of columns either."""
-    tables = [pd.read_parquet(path) for path in paths]
+    tables = [read_parquet(path) for path in paths]
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from curvature_mtl.commands import _run
 from curvature_mtl.files import read_json
+from curvature_mtl.parquet_files import read_parquet
 from curvature_mtl.reporting.table_captions import CAPTIONS
 from curvature_mtl.reporting.tables import data_note, write_table_files
 
@@ -19,7 +20,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Write datasets, tasks and rejects as CSV, Markdown and LaTeX."""
     summaries = [read_json(path) for path in arguments.summaries]
     note = data_note(arguments.run, summaries)
-    tasks = [task_rows(s, pd.read_parquet(path)) for s, path in zip(summaries, arguments.graphs, strict=True)]
+    tasks = [task_rows(s, read_parquet(path)) for s, path in zip(summaries, arguments.graphs, strict=True)]
     rejects = [reject_counts(s, pd.read_csv(p)) for s, p in zip(summaries, arguments.rejects, strict=True)]
     datasets = pd.DataFrame(summaries)[DATASET_COLUMNS]
     for name, table in (("datasets", datasets), ("tasks", pd.concat(tasks)), ("rejects", pd.concat(rejects))):

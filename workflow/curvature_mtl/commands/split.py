@@ -3,16 +3,15 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from curvature_mtl.commands import _run
 from curvature_mtl.files import write_table
 from curvature_mtl.graphs.splits import split_by_group
+from curvature_mtl.parquet_files import read_parquet
 
 
 def main(arguments: argparse.Namespace) -> None:
     """Write one row a graph: its row in the raw file, its identifier, its subset."""
-    graphs = pd.read_parquet(arguments.table)
+    graphs = read_parquet(arguments.table, ["row", "identifier", arguments.group])
     subset = split_by_group(graphs[arguments.group], arguments.seed)
     write_table(arguments.output, graphs[["row", "identifier"]].assign(subset=subset))
 

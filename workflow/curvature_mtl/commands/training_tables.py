@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from curvature_mtl.commands import _run
 from curvature_mtl.files import read_json, write_table
+from curvature_mtl.parquet_files import read_parquet
 from curvature_mtl.reporting.table_captions import CAPTIONS
 from curvature_mtl.reporting.tables import data_note, write_table_files
 from curvature_mtl.reporting.training_cost import training_cost_table
@@ -19,7 +18,7 @@ def main(arguments: argparse.Namespace) -> None:
     note = data_note(arguments.run, [read_json(path) for path in arguments.summaries])
     cost = training_cost_table(trainings)
     write_table_files(arguments.folder / "training_cost.csv", cost, CAPTIONS["training_cost"], note)
-    histories = [pd.read_parquet(path) for path in arguments.histories]
+    histories = [read_parquet(path) for path in arguments.histories]
     write_table(arguments.folder / "training_curves.parquet", training_curve_table(trainings, histories))
 
 

@@ -4,13 +4,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from curvature_mtl.consistency.batches import MoleculeGraphs, Molecules, centred
 from curvature_mtl.consistency.encoder import Dense, Encoder, pair_distances
 from curvature_mtl.consistency.prior import Morse, References
-from curvature_mtl.tensor_files import read_tensors, write_tensors
+from curvature_mtl.tensor_files import checked, read_tensors, write_tensors
 
 FORM = "curvature-mtl-consistency-models/1"
 # Standard deviation of a coordinate of a small molecule about its centre, which scales the decoder's input and output.
@@ -122,10 +123,13 @@ def load_models(path: Path) -> tuple[dict[str, ConsistencyModel], dict[str, Any]
     """Read models by name, and their description.
 
     Raises:
-        UserError: if the file is not a model file of this form.
+        UserError: if the file is not a model file of this form, or its parts do not fit together.
     """
     arrays, described = read_tensors(path, FORM)
-    shape = described["models"]
+    return checked(path, lambda: (_models(arrays, described["models"]), dict(described["described"])))
+
+
+def _models(arrays: dict[str, np.ndarray], shape: dict[str, Any]) -> dict[str, ConsistencyModel]:
     models = {}
     for name in shape["names"]:
         model = ConsistencyModel(shape["elements"], ModelSettings(**shape["settings"]))
@@ -133,4 +137,4 @@ def load_models(path: Path) -> tuple[dict[str, ConsistencyModel], dict[str, Any]
         own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
         model.load_state_dict({key: torch.from_numpy(array) for key, array in own.items()})
         models[name] = model
-    return models, described["described"]
+    return models

@@ -177,7 +177,7 @@ class StructureStore:
         arrays, described = read_tensors(path, FORM)
         try:
             return cls(**arrays, described=described)
-        except (TypeError, ValueError) as error:
+        except (AttributeError, IndexError, TypeError, ValueError) as error:
             raise UserError(f"{path}: {error}; delete it and run again") from error
 
 

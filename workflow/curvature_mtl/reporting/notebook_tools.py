@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from curvature_mtl.curvature.density import log_density, smoothed_density
 from curvature_mtl.files import read_json
+from curvature_mtl.parquet_files import read_parquet
 from curvature_mtl.reporting.axes import draw_task_matrix, matrix_numbers, plain_numbers, small_ticks, task_handles
 from curvature_mtl.reporting.curvature_tables import spearman
 from curvature_mtl.reporting.looks import COLOURS, model_colours, property_and_level, task_lines, task_markers
@@ -84,11 +85,11 @@ class Section:
         [path] = [path for path in self._tables if path.stem == name]
         if path.suffix == ".csv":
             return pd.read_csv(path, keep_default_na=False, na_values=[""])
-        return pd.read_parquet(path)
+        return read_parquet(path)
 
     def graphs(self) -> dict[str, pd.DataFrame]:
         """Return, for each dataset, its table with one row a graph."""
-        return {dataset: pd.read_parquet(path) for dataset, path in self._of_datasets("graphs.parquet").items()}
+        return {dataset: read_parquet(path) for dataset, path in self._of_datasets("graphs.parquet").items()}
 
     def examples(self) -> dict[str, dict[str, Any]]:
         """Return, for each dataset, the graph to draw: symbols, positions [nodes, 3], edges, cell [3, 3] or None."""
