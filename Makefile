@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
 # Whose graphs `make benchmark` takes, such as BENCHMARK_OPTIONS="--configfile config/qm8.yaml"; the sample's by default.
 BENCHMARK_OPTIONS ?=
 
-.PHONY: help env reproduce lint test test-full benchmark dag config-docs query-mp
+.PHONY: help env reproduce lint test test-full benchmark dag config-docs query-mp audit
 
 help:
 	@echo "make reproduce   .venv from the lock file, then every figure and table of the sample (minutes)"
@@ -27,6 +27,7 @@ help:
 	@echo "make benchmark   seconds of our curvature products and of other packages' (a quarter of an hour)"
 	@echo "make dag         the graph of the rules, docs/images/dag.svg, drawn again"
 	@echo "make config-docs config/README.md, written again from the schema"
+	@echo "make audit       known vulnerabilities of the packages in the lock files (needs pypi.org)"
 	@echo "make query-mp    today's Materials Project as a frozen table with its config (needs MP_API_KEY)"
 	@echo "make env         .venv alone (TORCH_INDEX=... for a CUDA build of torch)"
 
@@ -78,6 +79,14 @@ dag: env
 config-docs: env
 	@$(BIN)/python -m curvature_mtl.commands.document_config --output config/README.md
 	@echo "config/README.md is written."
+
+# --strict: a package that the index does not know is an error, not a pass.
+audit:
+	@$(PYTHON) -m venv --clear .venv-audit
+	@.venv-audit/bin/python -m pip --disable-pip-version-check install -qq pip-audit==2.10.1
+	@for lock in requirements.lock requirements-mp-api.lock; do \
+	  .venv-audit/bin/pip-audit --strict --no-deps --disable-pip --ignore-vuln CVE-2025-3000 -r $$lock || exit 1; \
+	done
 
 query-mp: .venv-mp-api/.made-from-lock
 	@PYTHONPATH=workflow .venv-mp-api/bin/python -m curvature_mtl.commands.query_materials_project --folder $(MP_FOLDER) $(MP_OPTIONS)
