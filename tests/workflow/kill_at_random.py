@@ -127,7 +127,7 @@ def main(arguments: argparse.Namespace) -> None:
     if not pristine.exists():
         Project.copy_to(arguments.folder / "copying")
         (arguments.folder / "copying").rename(pristine)
-    undisturbed = Undisturbed.of(copy_of(pristine, arguments.folder / "undisturbed"), arguments.cores)
+    undisturbed = undisturbed_in(arguments.folder / "undisturbed", pristine, arguments.cores)
     record.touch()
     done = {line["number"]: line for line in map(json.loads, record.read_text().splitlines())}
     for number in range(arguments.times):
@@ -153,6 +153,15 @@ def main(arguments: argparse.Namespace) -> None:
     bad = [line["number"] for line in done.values() if line["wrong"]]
     print(f"{len(done)} runs, {killed} of them killed before their end; {len(bad)} ended differently: {bad}")
     sys.exit(bool(bad))
+
+
+def undisturbed_in(folder: Path, pristine: Path, cores: int) -> Undisturbed:
+    """Run to the end in that folder, unless it has been done."""
+    summary = folder.with_suffix(".json")
+    if not summary.exists():
+        run = Undisturbed.of(copy_of(pristine, folder), cores)
+        summary.write_text(json.dumps({"n_jobs": run.n_jobs, "seconds_a_job": run.seconds_a_job}))
+    return Undisturbed(Project(folder).outputs(), **json.loads(summary.read_text()))
 
 
 def copy_of(pristine: Path, folder: Path) -> Project:
