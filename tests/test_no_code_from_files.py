@@ -1,4 +1,4 @@
-"""Loading executes nothing from a file: no pickle in any disguise, no code made of text, no shell.
+"""Loading executes nothing from a file: no pickle in any disguise, no code made of text, no shell, no unpacking.
 
 What `multiprocessing` passes between our own processes is pickled in memory and never on a disk. One loader is beyond
 this: Snakemake runs the expressions of a config file that says `__use_yte__: true`.
@@ -20,7 +20,7 @@ CALLS = {
     *("numpy.load", "numpy.save", "pd.read_pickle", "pandas.read_pickle", "pd.read_hdf", "pandas.read_hdf"),
     *("yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.full_load", "yaml.Loader", "yaml.FullLoader"),
 }
-METHODS = {"to_pickle", "read_pickle", "to_hdf", "read_hdf", "unsafe_load", "full_load"}
+METHODS = {"to_pickle", "read_pickle", "to_hdf", "read_hdf", "unsafe_load", "full_load", "extractall", "unpack_archive"}
 KEYWORDS = {"allow_pickle", "shell", "weights_only"}
 IN_TEXT = r"\b(pickle|torch\.load|allow_pickle|joblib|yaml\.load|unsafe_load|dill|marshal|shelve|read_pickle)\b"
 # File and what it may do, with the reason.
@@ -68,6 +68,7 @@ def uses(code: str) -> Iterator[str]:
         ("subprocess.run('ls', shell=True)", ["shell"]),
         ("module.eval()\nre.compile('x')\njson.load(f)\nyaml.safe_load(t)", []),
         ("exec(code)", ["exec"]),
+        ("tar.extractall('x')\ntar.extractfile(member)", ["tar.extractall"]),
     ],
 )
 def test_every_disguise_is_found(code: str, found: list[str]) -> None:

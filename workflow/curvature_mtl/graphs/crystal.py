@@ -27,9 +27,9 @@ SMALLEST_DISTANCE = 0.5  # angstrom; the shortest bond, of H2, has 0.74
 # The search takes memory with the length of the cell, and time with the number of cells within the radius.
 LONGEST_CELL = 500.0  # angstrom
 MOST_CELLS = 1e6  # planes of the lattice 0.16 angstrom apart in all three directions
-# Metallic hydrogen, the densest that is known, has 13 neighbours within this radius. A cell of more would have so many
-# pairs within the larger radii that they do not fit into memory.
-CLOSE, MOST_CLOSE = 1.5, 25  # angstrom
+# Metallic hydrogen, the densest crystal that is known, has 8 sites in a box of this edge. A heap of sites would make
+# more pairs of neighbours than fit into memory.
+BOX, MOST_IN_A_BOX = 2.0, 16  # angstrom
 TRIED_RADII = (4.0, 5.5, RADIUS)  # most sites have 12 neighbours in the first or second: fewer pairs to sort
 # Centres and width of the Gaussians that a distance is expanded in, in angstrom.
 DISTANCE_CENTRES = np.arange(0.0, RADIUS + 0.1, 0.2, dtype=np.float32)
@@ -44,6 +44,8 @@ def crystal_to_graph(crystal: Crystal) -> Graph:
         Unreadable: if a site has no neighbour within the radius, two sites overlap, or the cell is absurd.
     """
     target, source, distance, _ = nearest_neighbours(crystal)
+    if distance.min() < SMALLEST_DISTANCE:
+        raise Unreadable(f"sites closer than {SMALLEST_DISTANCE} angstrom", f"{distance.min():.3f}")
     return Graph(
         crystal.numbers[:, np.newaxis].astype(np.float32),
         np.stack([source, target]).astype(np.int32),
@@ -55,8 +57,7 @@ def nearest_neighbours(crystal: Crystal) -> tuple[np.ndarray, np.ndarray, np.nda
     """Return the edges: target site, source site, distance, and the source's cell as whole lattice vectors [edges, 3].
 
     Raises:
-        Unreadable: if a site has no neighbour within the radius, two sites overlap, or the cell is too long, flat or
-            dense to search.
+        Unreadable: if a site has no neighbour within the radius, or the cell is too long, flat or dense to search.
     """
     _check_searchable(crystal.lattice)
     _check_density(crystal)
@@ -118,11 +119,12 @@ def _check_searchable(lattice: np.ndarray) -> None:
 
 
 def _check_density(crystal: Crystal) -> None:
-    target, _, _, distance = _pairs_within(crystal, CLOSE)
-    if distance.min(initial=CLOSE) < SMALLEST_DISTANCE:
-        raise Unreadable(f"sites closer than {SMALLEST_DISTANCE} angstrom", f"{distance.min():.3f}")
-    if len(target) and (most := np.bincount(target).max()) > MOST_CLOSE:
-        raise Unreadable(f"more than {MOST_CLOSE} neighbours within {CLOSE} angstrom", most)
+    boxes = np.floor(crystal.fractional % 1.0 @ crystal.lattice / BOX).astype(np.int64)
+    most = len(boxes) * BOX**3 / abs(np.linalg.det(crystal.lattice))  # of a cell smaller than a box
+    if len(boxes) > MOST_IN_A_BOX:
+        most = max(most, np.unique(boxes, axis=0, return_counts=True)[1].max())
+    if most > MOST_IN_A_BOX:
+        raise Unreadable(f"more than {MOST_IN_A_BOX} sites in a box of {BOX:g} angstrom", f"{most:.0f}")
 
 
 def _pairs_within(crystal: Crystal, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
