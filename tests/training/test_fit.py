@@ -200,40 +200,57 @@ def test_a_loss_that_is_not_finite_stops_with_the_remedy(checkpoint: Path) -> No
     assert not checkpoint.exists()
 
 
-def test_a_gradient_that_is_not_finite_stops_before_the_weights_move(graphs: GraphTensors, checkpoint: Path) -> None:
-    network = build_network(NODE_DIM, EDGE_DIM, 2, NetworkSettings(8, 2, 8), 0)
-    steps, before = iter(range(6)), ""  # an epoch has four
-
-    def spoil(gradient: torch.Tensor) -> torch.Tensor | None:
-        nonlocal before
-        before = bits(network).hex()
-        return gradient * torch.nan if next(steps, None) is None else None
-
-    network.heads.bias.register_hook(spoil)
-    with pytest.raises(UserError, match=r"the gradient's squared norm is nan at epoch 2, step 3 of 4 \(rows"):
-        train(graphs, checkpoint, network)
-    assert bits(network).hex() == before
+@pytest.mark.parametrize(
+    ("sound", "message"),
+    [
+        (6, r"the gradient is not finite at epoch 2, step 3 of 4 \(rows .*\), learning rate .*; lower training"),
+        (7, r"predictions of the validation graphs are not finite; lower training"),
+    ],
+    ids=["within an epoch", "in its last step"],
+)
+def test_a_gradient_that_is_not_finite_stops_and_the_epoch_before_is_kept(
+    graphs: GraphTensors, checkpoint: Path, sound: int, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        train(graphs, checkpoint, spoiled_after(sound))
     seen: list[int] = []
     resumed = train(graphs, checkpoint, on_epoch=recorder(seen))
     assert seen == [1, 2, 3, 4, 5, 6], "the first epoch was kept"
     assert_same_end(resumed, train(graphs, checkpoint.with_name("another")))
 
 
-def test_a_resumed_epoch_that_diverges_names_its_step(graphs: GraphTensors, checkpoint: Path) -> None:
-    network = build_network(NODE_DIM, EDGE_DIM, 2, NetworkSettings(8, 2, 8), 0)
-    passes = iter(range(2))
+def test_told_to_stop_it_keeps_the_steps_of_the_epoch_but_none_with_a_gradient_that_is_not_finite(
+    graphs: GraphTensors, checkpoint: Path
+) -> None:
+    with pytest.raises(Stopped):
+        train(graphs, checkpoint, stopped_before(6, spoiled_after(100)))
+    with pytest.raises(UserError, match="the gradient is not finite at epoch 2, step 3 of 4"):
+        train(graphs, checkpoint, spoiled_after(0))
+    with pytest.raises(Stopped):
+        train(graphs, checkpoint, stopped_before(1, spoiled_after(0)))
+    seen: list[int] = []
+    resumed = train(graphs, checkpoint, on_epoch=recorder(seen))
+    assert seen == [1, 2, 3, 4, 5, 6]
+    assert_same_end(resumed, train(graphs, checkpoint.with_name("another")))
+
+
+def spoiled_after(steps: int) -> Network:
+    """Return a network whose gradients are NaN after so many steps; an epoch has four."""
+    network, sound = build_network(NODE_DIM, EDGE_DIM, 2, NetworkSettings(8, 2, 8), 0), iter(range(steps))
+    network.heads.bias.register_hook(lambda gradient: gradient * (torch.nan if next(sound, None) is None else 1))
+    return network
+
+
+def stopped_before(step: int, network: Network) -> Network:
+    """Return the network, whose training is told to stop before the step with that number, counted from 0."""
+    passes = iter(range(step + step // 4))  # a validation follows each fourth step
 
     def stop(*_: Any) -> None:
         if next(passes, None) is None:
             raise Stopped(signal.SIGTERM)
 
     network.trunk.register_forward_pre_hook(stop)
-    with pytest.raises(Stopped):
-        train(graphs, checkpoint, network)
-    again = build_network(NODE_DIM, EDGE_DIM, 2, NetworkSettings(8, 2, 8), 0)
-    again.heads.bias.register_hook(lambda gradient: gradient * torch.nan)
-    with pytest.raises(UserError, match=r"norm is nan at epoch 1, step 3 of 4 \(rows"):
-        train(graphs, checkpoint, again)
+    return network
 
 
 def test_a_prediction_that_is_not_finite_is_not_kept(graphs: GraphTensors, checkpoint: Path) -> None:

@@ -1,7 +1,7 @@
 """Train one network on one or more tasks, resumably."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -112,7 +112,7 @@ def _kept_if_stopped(state: TrainingState, progress: Progress, checkpoint: Check
     try:
         yield
     except Stopped:
-        if progress.begun:  # else what is on disk is all there is
+        if progress.begun and _is_finite(state.network):  # else what is on disk is all there is
             with held_signals():
                 checkpoint.save(state, progress)
         raise
@@ -164,11 +164,7 @@ def _make_steps(state: TrainingState, data: TaskData, plan: Plan, progress: Prog
             try:
                 step, weights = _make_step(state, batch, plan)
             except _NotFinite as error:
-                where = (
-                    f"epoch {progress.epoch + 1}, step {int(begun.steps) + 1} of {len(batches)} ({_some_of(graphs)})"
-                )
-                rate = state.scheduler.get_last_lr()[0]
-                raise UserError(f"{error} at {where}, learning rate {rate:.2g}; {REMEDY}") from error
+                raise _diverged(error, state, progress.epoch + 1, batches, int(begun.steps)) from error
             begun.sums += torch.stack([step.losses.detach() * step.labelled, step.labelled, weights])
             begun.steps += 1
             begun.random = torch.get_rng_state()
@@ -203,7 +199,7 @@ def _make_step(state: TrainingState, batch: GraphBatch, plan: Plan) -> tuple[Ste
     """Move the weights once; return the step and the tasks' weights [tasks].
 
     Raises:
-        _NotFinite: before the weights are moved, saying what is not finite.
+        _NotFinite: before the weights are moved, if the loss is not finite.
     """
     representation = state.network.trunk(batch)
     loss = pointwise_loss(plan.settings.loss, plan.settings.loss_width)
@@ -214,22 +210,28 @@ def _make_step(state: TrainingState, batch: GraphBatch, plan: Plan) -> tuple[Ste
         raise _NotFinite(f"the training loss is {total.item()}")
     state.optimizer.zero_grad()
     weights = state.weighting.backward(state.network, step)
-    if not (square := _squared_norm_of_gradient(state.optimizer)).isfinite():
-        raise _NotFinite(f"the gradient's squared norm is {square.item()}")
     state.optimizer.step()
     state.scheduler.step()
     return step, weights
 
 
-def _squared_norm_of_gradient(optimizer: torch.optim.Optimizer) -> Tensor:
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    # As one vector: twice as fast as torch.nn.utils.get_total_norm, and still the cost of every step.
-    gradient = torch.cat([parameter.grad.reshape(-1) for parameter in parameters if parameter.grad is not None])
-    return gradient.dot(gradient)
-
-
 class _NotFinite(ValueError):
-    """A number of a step is infinite or NaN; the message says which."""
+    """A loss is infinite or NaN."""
+
+
+def _diverged(loss: _NotFinite, state: TrainingState, epoch: int, batches: Sequence[Tensor], steps: int) -> UserError:
+    """Return the error that says where, after so many steps of an epoch.
+
+    Gradients are not looked at, for that would cost time in every step: if the weights are no longer finite, that of
+    the step before was not.
+    """
+    what, step = (str(loss), steps) if _is_finite(state.network) else ("the gradient is not finite", steps - 1)
+    where = f"epoch {epoch}, step {step + 1} of {len(batches)} ({_some_of(batches[step])})"
+    return UserError(f"{what} at {where}, learning rate {state.scheduler.get_last_lr()[0]:.2g}; {REMEDY}")
+
+
+def _is_finite(network: Network) -> bool:
+    return all(bool(parameter.isfinite().all()) for parameter in network.parameters())
 
 
 def _some_of(graphs: Tensor) -> str:
