@@ -7,6 +7,7 @@ import pytest
 
 from workflow.project import Project
 
+pytestmark = pytest.mark.slow
 FILE = "my 'table' $(touch pwned); touch pwned.csv"
 TEXT = """{x} {wildcards.dataset} $(touch pwned) `touch pwned` ; ' " \\ % <script>alert(1)</script> $\\foo$ é"""
 TASKS = {"gap": {"unit": TEXT}, "modulus": {"unit": TEXT}}
@@ -32,7 +33,6 @@ def test_every_job_can_be_planned(project: Project) -> None:
     assert project.planned_jobs("all", "--configfile", "odd.yaml")["provenance"] == 1
 
 
-@pytest.mark.slow
 def test_the_table_is_read_and_nothing_else_is_run(project: Project) -> None:
     run = project.snakemake("--cores", "1", "results/odd/tables/tasks.csv", "--configfile", "odd.yaml")
     assert run.returncode == 0, run.stdout
